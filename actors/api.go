@@ -1,0 +1,110 @@
+package actors
+
+import (
+	"context"
+	"time"
+
+	"meshsim/appender"
+	"meshsim/loop"
+	"meshsim/sim/trace"
+)
+
+// Driver schedules the simulated runtime. sim/kernel's Kernel satisfies it.
+// All calls come from one goroutine at a time.
+type Driver interface {
+	Now() time.Duration
+	// NewActor registers an actor of a node. step makes it take its next
+	// message; the kernel calls it once per Enable.
+	NewActor(node uint32, step func()) (id uint32)
+	// FreeActor forgets an actor; its timers never fire, its parked handler
+	// stays parked until the end of the run.
+	FreeActor(id uint32)
+	// Enable says that the actor has a next message, whose causal id is cause.
+	Enable(id uint32, cause uint64)
+	// Disable takes an Enable back.
+	Disable(id uint32)
+	// Cause is the causal id of the step being taken; Child is the id of the
+	// next thing that the step causes.
+	Cause() uint64
+	Child() uint64
+	// At calls f at t, as a timer step of the actor.
+	At(t time.Duration, actor uint32, f func()) (timer uint64)
+	Cancel(timer uint64) bool
+	// Park blocks the running handler of the actor, in virtual time, until
+	// Unpark makes its resumption an enabled step.
+	Park(id uint32)
+	Unpark(id uint32)
+}
+
+// Executor carries out a loop's actions, one at a time per node, on an actor
+// of its own. It may block through the clock in ctx-aware ways like an appender.
+type Executor interface {
+	Do(ctx context.Context, env appender.Env, a loop.Action) (any, error)
+}
+
+// Host shapes the appender host. The zero value of each field means its default.
+type Host struct {
+	Open       appender.Opener // default: NoOp
+	Inbox      int             // default 1,024
+	Batch      int             // default 128
+	Attempts   int             // default 3; for failed and unknown outcomes alike
+	Abandoned  int             // default 4, at least 2
+	Deadline   time.Duration   // default 1 s, per append call and per open
+	Grace      time.Duration   // default 250 ms
+	Backoff    time.Duration   // default 50 ms; doubles, jittered, for retries and restarts
+	MaxBackoff time.Duration   // default 5 s
+	Probe      time.Duration   // default 1 s; an open circuit's interval between probes
+}
+
+// Restarts is the supervision policy of the actors of a node.
+type Restarts struct {
+	Max        int           // restarts within Window before the actor is stopped; default 10
+	Window     time.Duration // default 1 min
+	Backoff    time.Duration // default 50 ms
+	MaxBackoff time.Duration // default 5 s
+}
+
+// NodeOptions describe one incarnation of a node.
+type NodeOptions struct {
+	ID          uint64 // from 1
+	Name        string
+	Incarnation uint32 // from 1
+	Seed        uint64
+	Loop        loop.Options
+	Host        Host
+	Restarts    Restarts
+	Exec        Executor
+	// Inbox bounds the droppable messages (log lines, peers' messages) that
+	// wait for the loop. Default 4,096.
+	Inbox int
+	// Send hands a message to the network. It must not block.
+	Send func(to uint64, msg any)
+	// Wall maps the monotonic clock to the node's civil time; nil means no skew.
+	Wall func(mono time.Duration) time.Time
+	// Observe sees the events of kinds Wants, serialised per runtime.
+	Observe func(*trace.Event)
+	Wants   trace.KindSet
+}
+
+// Runtime hosts nodes: simulated or live, behind one API.
+type Runtime interface {
+	// Spawn starts a node's actors.
+	Spawn(NodeOptions, loop.Model) (*Node, error)
+	// Clock is the runtime's clock, unskewed.
+	Clock() appender.Clock
+	// Close ends every node, and every goroutine the runtime owns.
+	Close(context.Context) error
+}
+
+// HostStats counts what a node's appender host did.
+type HostStats struct {
+	Ledger                           trace.Ledger
+	Errors, Deadlines, Panics, Hangs uint64 // the four outcomes of an attempt that did not succeed
+	Retries, Stale                   uint64
+	Epoch                            uint64
+	AbandonedNow                     int
+	CircuitOpen                      bool
+	CircuitOpenings                  uint64
+	LinesDropped, InputsDropped      uint64 // from the loop's inbox
+	WorkerRestarts, ActorRestarts    uint64
+}

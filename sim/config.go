@@ -1,0 +1,208 @@
+package sim
+
+import (
+	"time"
+
+	"meshsim/appender"
+	"meshsim/loop"
+)
+
+// Config is a scenario: the same struct that a YAML file fills (package
+// scenario), that the command's --set changes, and that a Go test builds.
+// The zero value of every field means its default; see [Config.Resolve].
+// All durations are virtual time.
+type Config struct {
+	// Name and About say what the scenario is for.
+	Name  string `yaml:"name,omitempty"`
+	About string `yaml:"about,omitempty"`
+
+	// Nodes is how many nodes the mesh has, named n1, n2, ... Default 3.
+	Nodes int `yaml:"nodes,omitempty"`
+	// Duration is the length of the safety phase, in which faults strike.
+	// Default 10 s. A log file's replay prolongs it until the log ends.
+	Duration time.Duration `yaml:"duration,omitempty"`
+	// Recovery bounds the liveness phase after the heal: pending must reach 0
+	// and every circuit must close within it. Default 30 s.
+	Recovery time.Duration `yaml:"recovery,omitempty"`
+
+	Loop     Loop       `yaml:"loop,omitempty"`
+	Mesh     Mesh       `yaml:"mesh,omitempty"`
+	Appender Appender   `yaml:"appender,omitempty"`
+	Host     Host       `yaml:"host,omitempty"`
+	Network  Network    `yaml:"network,omitempty"`
+	Service  Dist       `yaml:"service,omitempty"` // virtual time that handling one message costs
+	Load     []Load     `yaml:"load,omitempty"`
+	Faults   []Fault    `yaml:"faults,omitempty"`   // the timetable
+	Chaos    []Chaos    `yaml:"chaos,omitempty"`    // faults by probability
+	Schedule Schedule   `yaml:"schedule,omitempty"` // the order of steps
+	Heal     HealPolicy `yaml:"heal,omitempty"`
+	// Swarm lets the seed draw the whole configuration: every field above
+	// that is left at zero, within the ranges of [Swarm].
+	Swarm bool `yaml:"swarm,omitempty"`
+	// Sometimes names marks that must occur at least once, or the run is
+	// inconclusive: see [Marks].
+	Sometimes []string `yaml:"sometimes,omitempty"`
+	// Shadows is the share of nodes (0..1) that carry a shadow loop for the
+	// non-interference invariant, drawn by seed; at least one. Default 0.2.
+	Shadows float64 `yaml:"shadows,omitempty"`
+
+	// Model makes a node's model; durable is what survived its last crash.
+	// nil means the MeshOS model (package loop/meshos) shaped by Mesh.
+	Model func(node uint64, durable any) loop.Model `yaml:"-"`
+	// Open overrides Appender with the user's own. It runs inside every node.
+	Open appender.Opener `yaml:"-"`
+
+	_ struct{}
+}
+
+// Loop shapes every node's loop.
+type Loop struct {
+	Tick time.Duration `yaml:"tick,omitempty"` // default 500 ms
+	Ring int           `yaml:"ring,omitempty"` // log ring capacity, default 2,048
+}
+
+// Mesh shapes the built-in MeshOS model.
+type Mesh struct {
+	Heartbeat time.Duration `yaml:"heartbeat,omitempty"` // default 500 ms; negative: none
+	// Peers is how many peers each node sends heartbeats to: the next ones
+	// in a circle. 0 means all.
+	Peers   int `yaml:"peers,omitempty"`
+	Daemons int `yaml:"daemons,omitempty"` // per node, default 2; negative: none
+	// Crash is the mean time between crashes of a daemon. 0 means never.
+	Crash time.Duration `yaml:"crash,omitempty"`
+}
+
+// Appender chooses the built-in appender under every host.
+type Appender struct {
+	Kind     string `yaml:"kind,omitempty"`     // noop or buffering (default)
+	Capacity int    `yaml:"capacity,omitempty"` // of buffering, default 16,384
+	// Latency is what one append costs when no fault adds to it.
+	Latency Dist `yaml:"latency,omitempty"`
+}
+
+// Host shapes the appender host: the fields of actors.Host.
+type Host struct {
+	Inbox      int           `yaml:"inbox,omitempty"`       // default 1,024
+	Batch      int           `yaml:"batch,omitempty"`       // default 128
+	Attempts   int           `yaml:"attempts,omitempty"`    // default 3
+	Abandoned  int           `yaml:"abandoned,omitempty"`   // default 4
+	Deadline   time.Duration `yaml:"deadline,omitempty"`    // default 1 s
+	Grace      time.Duration `yaml:"grace,omitempty"`       // default 250 ms
+	Backoff    time.Duration `yaml:"backoff,omitempty"`     // default 50 ms
+	MaxBackoff time.Duration `yaml:"max_backoff,omitempty"` // default 5 s
+	Probe      time.Duration `yaml:"probe,omitempty"`       // default 1 s
+}
+
+// Dist is a distribution of durations, written as "10ms", "uniform 1ms 5ms",
+// "exp 5ms" (exponential, by its mean), "normal 10ms 2ms" (truncated at 0) or
+// "pareto 1ms 1.5" (scale and shape). The zero Dist is constantly 0.
+type Dist struct {
+	Kind string
+	A, B time.Duration
+	// Shape is pareto's.
+	Shape float64
+}
+
+// Network shapes every link. Loss, Duplicate and Reorder are probabilities per
+// message.
+type Network struct {
+	// Latency is one way. With a Matrix it is what a link adds to half the
+	// round trip.
+	Latency   Dist    `yaml:"latency,omitempty"` // default "uniform 1ms 5ms"
+	Jitter    Dist    `yaml:"jitter,omitempty"`
+	Loss      float64 `yaml:"loss,omitempty"`
+	Duplicate float64 `yaml:"duplicate,omitempty"`
+	Reorder   float64 `yaml:"reorder,omitempty"`
+	// Matrix is a CSV file of round-trip times in ms between regions, or the
+	// name of a built-in one ("ibm-cloud"). Node i lives in region
+	// (i-1) mod regions.
+	Matrix string `yaml:"matrix,omitempty"`
+	// Regions limits the matrix to these, in this order.
+	Regions []string `yaml:"regions,omitempty"`
+	// InFlight says what becomes of messages in flight at a cut: "deliver"
+	// (default) or "drop".
+	InFlight string `yaml:"in_flight,omitempty"`
+}
+
+// Load is one source of log lines.
+type Load struct {
+	// Kind is constant, poisson, burst, ramp or replay.
+	Kind  string   `yaml:"kind"`
+	Nodes []string `yaml:"nodes,omitempty"` // default all
+	// Rate is lines per second and node; a ramp goes from Rate to To.
+	Rate float64 `yaml:"rate,omitempty"`
+	To   float64 `yaml:"to,omitempty"`
+	// Size lines make a burst, one burst every Every.
+	Size  int           `yaml:"size,omitempty"`
+	Every time.Duration `yaml:"every,omitempty"`
+	Bytes int           `yaml:"bytes,omitempty"` // message length, default 48
+	From  time.Duration `yaml:"from,omitempty"`
+	Until time.Duration `yaml:"until,omitempty"` // default the whole duration
+	// File is a real log to replay, at its own pace divided by Speed
+	// (default 1), with gaps longer than MaxGap (default 2 s) cut to it.
+	// Its lines go to the nodes in turn.
+	File   string        `yaml:"file,omitempty"`
+	Speed  float64       `yaml:"speed,omitempty"`
+	MaxGap time.Duration `yaml:"max_gap,omitempty"`
+}
+
+// Fault is one entry of the timetable: at At, Kind strikes Nodes, and it heals
+// after For (0: at the heal).
+type Fault struct {
+	At  time.Duration `yaml:"at"`
+	For time.Duration `yaml:"for,omitempty"`
+	// Kind: crash (restarts after For), pause, slow, skew, jump, clog,
+	// partition, loss, duplicate, reorder, latency; append-error,
+	// append-latency, append-hang, append-deaf, append-panic, open-error,
+	// open-hang, open-deaf, open-panic, applied-then-error.
+	Kind  string   `yaml:"kind"`
+	Nodes []string `yaml:"nodes,omitempty"` // node names, region names or "all"
+	// Groups are a partition's sides; nodes named in none are cut from nobody.
+	Groups [][]string `yaml:"groups,omitempty"`
+	// Shape of a partition: symmetric (default), one-way (the first group no
+	// longer reaches the others) or partial (only the pairs between the first
+	// and the second group are cut, the third reaches both).
+	Shape string `yaml:"shape,omitempty"`
+	// Factor of slow, or of skew (1.01 runs 1 % fast).
+	Factor float64 `yaml:"factor,omitempty"`
+	// By is the jump of the wall clock, or the latency added.
+	By time.Duration `yaml:"by,omitempty"`
+	// Prob of loss, duplicate, reorder and the append faults, per message or
+	// call. Default 1.
+	Prob float64 `yaml:"prob,omitempty"`
+	// Record makes an append fault strike the Record-th record appended at
+	// its node (from 1, counted over its incarnation), once.
+	Record uint64 `yaml:"record,omitempty"`
+}
+
+// Chaos lets faults of one kind strike by chance: each node (or link pair, or
+// the mesh for partitions) is struck with exponentially distributed gaps.
+type Chaos struct {
+	Kind string `yaml:"kind"` // as in Fault
+	// Every is the mean time between strikes on one node (for partition and
+	// clog: on the mesh).
+	Every time.Duration `yaml:"every"`
+	// For is how long a strike lasts.
+	For    Dist          `yaml:"for,omitempty"`
+	Nodes  []string      `yaml:"nodes,omitempty"`
+	Factor float64       `yaml:"factor,omitempty"`
+	By     time.Duration `yaml:"by,omitempty"`
+	Prob   float64       `yaml:"prob,omitempty"`
+}
+
+// Schedule chooses the order of steps.
+type Schedule struct {
+	// Kind is default (arrival order) or random (a seeded random walk over
+	// the enabled steps).
+	Kind string `yaml:"kind,omitempty"`
+	// Hold bounds how long the strategy may keep back an arrival or a timer.
+	Hold time.Duration `yaml:"hold,omitempty"`
+}
+
+// HealPolicy says what the heal does beyond ending every fault.
+type HealPolicy struct {
+	// Hangs: "release" (default) lets calls that hang return; "keep" leaves
+	// them hanging for ever, so that their circuit must stay open and records
+	// be settled at once.
+	Hangs string `yaml:"hangs,omitempty"`
+}

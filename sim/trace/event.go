@@ -1,0 +1,148 @@
+// Package trace is replaced by its owner's doc.go.
+package trace
+
+import "time"
+
+// Kind says what happened. See each constant for the fields it fills.
+type Kind uint8
+
+const (
+	_ Kind = iota
+
+	// Nodes. Every event carries Node (its number, from 1) and, from here to
+	// the network, Incarnation.
+
+	NodeStarted // Data is a func() *loop.Loop that makes an equal fresh loop when the node is shadowed, else nil
+	NodeCrashed // volatile state is gone; no further event of this incarnation but SinkStored
+	NodeStopped // stopped in order: everything is settled
+	NodePaused
+	NodeResumed
+
+	// The loop.
+
+	LoopInput     // the loop folded something in; Data is a *loop.Folded; only of shadowed nodes
+	TickArmed     // Deadline = when the next tick is due; Count 0: none is (the model idles)
+	TickDone      // a due tick was handled; Lag = how late
+	LineIn        // a log line was handed to the node; Seq = its number at the incarnation, from 1
+	LineLogged    // line Seq was folded by the loop; Lag = how long it waited
+	LineDropped   // line Seq was the oldest in a full loop inbox
+	InputLost     // a peer's message was the oldest in a full loop inbox
+	ActionEmitted // Seq = action id, Name = its kind, Count = its target
+	ActionDone    // the same; Err
+
+	// Records: Stream, Seq; Ledger is the host's, after the change. The order
+	// of a record's events is Emitted, then Settled exactly once.
+
+	RecordEmitted // the loop handed it to the host (Outcome unused)
+	RecordSettled // Outcome; Epoch and Attempt of the attempt that settled it, 0 if none did
+
+	// Attempts: Epoch, Attempt (from 1 for its first record), Seq and Count =
+	// the run of consecutive sequence numbers in hand; Ledger.
+
+	AttemptStarted
+	AttemptEnded // Result; Cap = how many of the Count were acknowledged; Err. Follows every AttemptStarted unless the node crashes.
+
+	SinkStored // the innermost sink really stored Seq, called under Epoch (which may be an abandoned one)
+
+	// The appender host: Epoch.
+
+	WorkerStarted   // a worker exists for Epoch
+	WorkerOpened    // its appender is open
+	WorkerFailed    // it panicked; Err
+	WorkerRestarted // Delay = the backoff that was waited, Attempt = consecutive failures so far, from 1
+	WorkerAbandoned // it hung past deadline and grace; Count = abandoned ones alive, Cap = their limit
+	WorkerReturned  // an abandoned one came back; Count = abandoned ones alive
+	StaleAnswer     // an answer of an old Epoch arrived and was ignored; Ledger
+	CircuitOpened
+	CircuitProbed // half-open: one batch (or one open) is let through
+	CircuitClosed
+
+	// Supervision: Actor is the actor's role (RoleLoop, ...).
+
+	ActorFailed    // a panic reached its supervisor; Err
+	ActorRestarted // Delay = the backoff that was waited, Attempt = failures in the window
+	ActorStopped   // the supervisor gave it up: more failures than the policy allows; Attempt
+	Escalated      // a failure left its supervisor; Err
+
+	// QueueDepth reports a bounded queue's new high-water mark: Name, Count, Cap.
+	QueueDepth
+
+	// The network: Node = from, Peer = to.
+
+	MessageSent
+	MessageDelivered // handed to the peer's loop inbox
+	MessageLost      // by loss, or because the peer is down
+	MessageDuplicated
+	MessageReordered
+	MessageCut // refused or dropped by a partition or a clog
+
+	// The run: Name.
+
+	FaultStruck   // Name = kind; Node if it has one
+	FaultHealed   // the same
+	Mark          // a sometimes-mark that is not one of the kinds above
+	HealStarted   // every fault is healed from here on; Count 1: calls that hang stay hanging
+	LivenessEnded // the liveness phase is over
+
+	NumKinds = int(LivenessEnded) + 1
+)
+
+// The roles of a node's actors, in Event.Actor.
+const (
+	RoleNode uint32 = iota + 1 // the node's supervisor
+	RoleLoop
+	RoleHost
+	RoleWorker
+	RoleExecutor
+)
+
+// Result is how an attempt to append a batch ended.
+type Result uint8
+
+const (
+	ResultOK Result = iota
+	ResultError
+	ResultUnknown // an error that says that the outcome is unknown
+	ResultDeadline
+	ResultPanic
+	ResultHang // abandoned
+	ResultOpenFailed
+)
+
+// Ledger is one host's accounting at the instant of an event. The parts of
+// pending are counted on their own, never as a remainder.
+type Ledger struct {
+	Emitted, Appended, Failed, Unknown, Dropped, Lost uint64
+	Queued, InHand, Retrying                          uint64
+}
+
+// Pending is what is neither settled nor gone.
+func (l *Ledger) Pending() uint64 { return l.Queued + l.InHand + l.Retrying }
+
+// Event is one thing that happened. It is valid only during Observe: a checker
+// copies what it keeps. Strings are shared.
+type Event struct {
+	Kind        Kind
+	Outcome     uint8 // an appender.Outcome
+	Result      Result
+	Stream      uint8
+	Node        uint32
+	Peer        uint32
+	Incarnation uint32
+	Attempt     uint32
+	Step        uint64
+	Time        time.Duration
+	Actor       uint32
+	Cause       uint64 // causal id
+	Epoch       uint64
+	Seq         uint64 // also First of a batch
+	Count       uint64
+	Cap         uint64
+	Deadline    time.Duration
+	Lag         time.Duration
+	Delay       time.Duration
+	Name        string
+	Err         error
+	Ledger      *Ledger // set on record and attempt events
+	Data        any
+}
