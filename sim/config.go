@@ -3,8 +3,10 @@ package sim
 import (
 	"time"
 
+	"meshsim/actors"
 	"meshsim/appender"
 	"meshsim/loop"
+	"meshsim/sim/trace"
 )
 
 // Config is a scenario: the same struct that a YAML file fills (package
@@ -51,6 +53,16 @@ type Config struct {
 	Model func(node uint64, durable any) loop.Model `yaml:"-"`
 	// Open overrides Appender with the user's own. It runs inside every node.
 	Open appender.Opener `yaml:"-"`
+	// Exec carries out the actions of the user's own Model; nil refuses none
+	// and does nothing. The MeshOS model brings its own.
+	Exec func(node uint64) actors.Executor `yaml:"-"`
+	// Progress, if set, is told rarely how far a run has come. It is called
+	// on the run's goroutine and must not block.
+	Progress func(Progress) `yaml:"-"`
+	// Observe, if set, sees every event of a run, before the checkers. An
+	// event is valid only during the call. It makes every event be built,
+	// which costs; it changes nothing else about the run.
+	Observe func(*trace.Event) `yaml:"-"`
 
 	_ struct{}
 }

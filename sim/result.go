@@ -66,3 +66,13 @@ type Result struct {
 	Invariants []Invariant       `json:"invariants"`
 	Sometimes  []Mark            `json:"sometimes"`
 }
+
+// Progress is how far a run has come.
+type Progress struct {
+	Phase     string        // safety, liveness
+	Now       time.Duration // virtual time (live: real)
+	End       time.Duration // when the phase ends at the latest
+	Steps     uint64
+	Delivered uint64
+	Faults    uint64 // strikes so far
+}
