@@ -12,8 +12,8 @@ const (
 	// Nodes. Every event carries Node (its number, from 1) and, from here to
 	// the network, Incarnation.
 
-	NodeStarted // Data is a func() *loop.Loop that makes an equal fresh loop when the node is shadowed, else nil
-	NodeCrashed // volatile state is gone; no further event of this incarnation but SinkStored
+	NodeStarted // Data is a func() *loop.Loop that makes an equal fresh loop when the node is shadowed, else nil; Limits
+	NodeCrashed // volatile state is gone, every pending record was settled just before; no further event of this incarnation but SinkStored
 	NodeStopped // stopped in order: everything is settled
 	NodePaused
 	NodeResumed
@@ -31,16 +31,23 @@ const (
 	ActionDone    // the same; Err
 
 	// Records: Stream, Seq; Ledger is the host's, after the change. The order
-	// of a record's events is Emitted, then Settled exactly once.
+	// of a record's events is Emitted, then Settled exactly once. A record that
+	// was once possibly stored (deadline, hang, panic, unknown) never settles
+	// as Failed or Lost, only as Appended or Unknown. At a crash, and at a
+	// stop's deadline, queued records settle as Lost, those in hand as Unknown,
+	// those waiting for a retry as Unknown if possibly stored, else as Lost.
 
 	RecordEmitted // the loop handed it to the host (Outcome unused)
 	RecordSettled // Outcome; Epoch and Attempt of the attempt that settled it, 0 if none did
 
 	// Attempts: Epoch, Attempt (from 1 for its first record), Seq and Count =
-	// the run of consecutive sequence numbers in hand; Ledger.
+	// the run of consecutive sequence numbers in hand; Ledger. Seq is always the
+	// oldest unsettled record: retries keep the order. Settlements that an
+	// attempt causes may come before or after its AttemptEnded, but at the same
+	// instant and before the next AttemptStarted.
 
 	AttemptStarted
-	AttemptEnded // Result; Cap = how many of the Count were acknowledged; Err. Follows every AttemptStarted unless the node crashes.
+	AttemptEnded // Result; Cap = how many of the Count were acknowledged; Err. Nothing is in hand any more: what was not settled is Retrying. Follows every AttemptStarted unless the node crashes.
 
 	SinkStored // the innermost sink really stored Seq, called under Epoch (which may be an abandoned one)
 
@@ -119,6 +126,26 @@ type Ledger struct {
 // Pending is what is neither settled nor gone.
 func (l *Ledger) Pending() uint64 { return l.Queued + l.InHand + l.Retrying }
 
+// Limits are a node's policies and caps as its scenario configured them: what
+// checkers hold the node to, whatever the node says itself.
+type Limits struct {
+	Inbox      int           // records queued at the host
+	LoopInbox  int           // droppable messages waiting for the loop
+	Batch      int           // records in hand
+	Attempts   int           // per record
+	Abandoned  int           // abandoned workers alive
+	Backoff    time.Duration // of workers: the first delay; doubles, jittered
+	MaxBackoff time.Duration
+	Deadline   time.Duration // per append call and per open
+	Grace      time.Duration
+	Probe      time.Duration // an open circuit's interval between probes
+
+	Restarts          int           // of an actor within RestartWindow before it is stopped
+	RestartWindow     time.Duration
+	RestartBackoff    time.Duration
+	RestartMaxBackoff time.Duration
+}
+
 // Event is one thing that happened. It is valid only during Observe: a checker
 // copies what it keeps. Strings are shared.
 type Event struct {
@@ -144,5 +171,6 @@ type Event struct {
 	Name        string
 	Err         error
 	Ledger      *Ledger // set on record and attempt events
+	Limits      *Limits // set on NodeStarted
 	Data        any
 }
