@@ -88,7 +88,7 @@ const (
 	FaultStruck   // Name = kind; Node if it has one
 	FaultHealed   // the same
 	Mark          // a sometimes-mark that is not one of the kinds above
-	HealStarted   // every fault is healed from here on; Count 1: calls that hang stay hanging
+	HealStarted   // every fault is healed from here on; Count 1: calls that hang stay hanging; Deadline = by when the mesh must have recovered
 	LivenessEnded // the liveness phase is over
 
 	NumKinds = int(LivenessEnded) + 1
@@ -131,6 +131,7 @@ func (l *Ledger) Pending() uint64 { return l.Queued + l.InHand + l.Retrying }
 type Limits struct {
 	Inbox      int           // records queued at the host
 	LoopInbox  int           // droppable messages waiting for the loop
+	Ring       int           // entries of the loop's log ring
 	Batch      int           // records in hand
 	Attempts   int           // per record
 	Abandoned  int           // abandoned workers alive
@@ -140,7 +141,7 @@ type Limits struct {
 	Grace      time.Duration
 	Probe      time.Duration // an open circuit's interval between probes
 
-	Restarts          int           // of an actor within RestartWindow before it is stopped
+	Restarts          int // of an actor within RestartWindow before it is stopped
 	RestartWindow     time.Duration
 	RestartBackoff    time.Duration
 	RestartMaxBackoff time.Duration
