@@ -63,6 +63,9 @@ type Config struct {
 	// event is valid only during the call. It makes every event be built,
 	// which costs; it changes nothing else about the run.
 	Observe func(*trace.Event) `yaml:"-"`
+	// ObserveKinds limits Observe to these kinds, so that the others need not
+	// be built for it; 0 means every kind.
+	ObserveKinds trace.KindSet `yaml:"-"`
 
 	_ struct{}
 }
