@@ -37,9 +37,8 @@ func NewDefaultOrder() *DefaultOrder { return &DefaultOrder{} }
 
 // Reset implements [Strategy]. The order does not depend on the seed.
 func (d *DefaultOrder) Reset(uint64) {
-	clear(d.links)
-	if len(d.links) == 0 {
-		d.links = append(d.links, link{})
+	if len(d.links) > 0 {
+		d.links[0] = link{} // Add overwrites the others
 	}
 }
 
