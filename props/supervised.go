@@ -1,0 +1,250 @@
+package props
+
+import (
+	"fmt"
+	"time"
+
+	"meshsim/sim/trace"
+)
+
+// RestartBound is how much longer than its backoff a restart may take, in node
+// time, before the slack that the runtime adds.
+const RestartBound = 100 * time.Millisecond
+
+// Supervised holds when restarts follow the policy of the node's limits:
+//
+//   - the n-th failure in a row (of a worker) or in the window (of any other
+//     actor) is followed by a restart after a backoff between half of and one
+//     and a half times min(base * 2^(n-1), cap), and never more than the cap:
+//     by what the restart says, and by the clock;
+//   - n is what the checker counts itself: a worker's count begins again only
+//     after an attempt that was answered, so that there is no storm;
+//   - an actor is stopped only when it failed more often in the window than
+//     the policy allows, and then it is never restarted;
+//   - whoever failed is restarted or stopped, within the cap and bound (0
+//     means [RestartBound]); a worker's failure may also wait for the circuit;
+//   - nothing escalates past its supervisor.
+//
+// Times are node time: pauses do not count. Excluded are nodes that crashed or
+// stopped.
+func Supervised(bound time.Duration) func() trace.Checker {
+	if bound <= 0 {
+		bound = RestartBound
+	}
+	return func() trace.Checker {
+		return &supervised{bound: bound, judge: always("supervised",
+			trace.NodeStarted, trace.NodeCrashed, trace.NodeStopped,
+			trace.NodePaused, trace.NodeResumed, trace.AttemptEnded,
+			trace.WorkerFailed, trace.WorkerRestarted,
+			trace.ActorFailed, trace.ActorRestarted, trace.ActorStopped, trace.Escalated)}
+	}
+}
+
+type supervised struct {
+	judge
+	bound time.Duration
+	lives lives[care]
+	owed  deadlines[*life[care]]
+}
+
+// SetSlack adds what the runtime's own delays amount to.
+func (c *supervised) SetSlack(d time.Duration) { c.bound += d }
+
+// care is the supervision of one incarnation of a node.
+type care struct {
+	limits *trace.Limits
+	time   nodeTime
+	worker patient
+	actors [trace.RoleExecutor + 1]patient
+	wake   time.Duration
+}
+
+// patient is an actor under supervision.
+type patient struct {
+	failures []time.Duration // of an actor: times within the window
+	inRow    uint32          // of a worker: since an attempt was answered
+	count    uint32          // what counted at the last failure
+	down     bool
+	since    time.Duration // node time of the last failure
+	owed     time.Duration // node time by which it must be up, or stopped
+	stopped  bool
+}
+
+// envelope is the range in which the n-th backoff in a row may lie. The upper
+// end leaves room for jitter on either side; the cap is never exceeded.
+func envelope(n uint32, base, cap time.Duration) (least, most time.Duration) {
+	d := min(base, cap)
+	for i := uint32(1); i < n && d < cap; i++ {
+		d = min(2*d, cap)
+	}
+	return d / 2, min(d+d/2, cap)
+}
+
+func (c *supervised) Observe(e *trace.Event) error {
+	l := c.lives.of(e)
+	if l.ended {
+		return nil
+	}
+	if err := c.observe(l, e); err != nil {
+		return fmt.Errorf("%s: %w", l, err)
+	}
+	return nil
+}
+
+func (c *supervised) observe(l *life[care], e *trace.Event) error {
+	s := &l.v
+	switch e.Kind {
+	case trace.NodeStarted:
+		s.limits = limits(e)
+		return nil
+	case trace.NodeCrashed, trace.NodeStopped:
+		l.ended = true
+		return nil
+	case trace.NodePaused:
+		s.time.freeze(e.Time)
+		return nil
+	case trace.NodeResumed:
+		if _, ok := s.time.thaw(e.Time); ok {
+			c.watch(l)
+		}
+		return nil
+	case trace.AttemptEnded:
+		if e.Result == trace.ResultOK || e.Result == trace.ResultError || e.Cap > 0 {
+			s.worker.inRow = 0
+		}
+		return nil
+	}
+	c.checked++
+	lim := orDefault(s.limits)
+	now := s.time.at(e.Time)
+	switch e.Kind {
+	case trace.WorkerFailed:
+		s.worker.inRow++
+		s.worker.fail(s.worker.inRow, now, now+lim.MaxBackoff+lim.Probe)
+		c.watch(l)
+	case trace.WorkerRestarted:
+		return c.restart(&s.worker, "worker", e, now, lim.Backoff, lim.MaxBackoff)
+	case trace.Escalated:
+		return fmt.Errorf("a failure of the %s left its supervisor: %v", roleName(e.Actor), e.Err)
+	default:
+		if int(e.Actor) >= len(s.actors) {
+			return fmt.Errorf("%v of an actor of unknown role %d", e.Kind, e.Actor)
+		}
+		return c.actor(l, e, now, lim)
+	}
+	return nil
+}
+
+// actor judges the supervision of an actor that is not a worker.
+func (c *supervised) actor(l *life[care], e *trace.Event, now time.Duration, lim *trace.Limits) error {
+	p := &l.v.actors[e.Actor]
+	switch e.Kind {
+	case trace.ActorFailed:
+		p.forget(now - lim.RestartWindow)
+		p.failures = append(p.failures, now)
+		p.fail(uint32(len(p.failures)), now, now+lim.RestartMaxBackoff)
+		c.watch(l)
+	case trace.ActorRestarted:
+		if int(p.count) > lim.Restarts {
+			return fmt.Errorf("the %s was restarted after %d failures in %v, more than the %d allowed",
+				roleName(e.Actor), p.count, lim.RestartWindow, lim.Restarts)
+		}
+		return c.restart(p, roleName(e.Actor), e, now, lim.RestartBackoff, lim.RestartMaxBackoff)
+	case trace.ActorStopped:
+		if int(p.count) <= lim.Restarts {
+			return fmt.Errorf("the %s was stopped after %d failures in %v, of which %d are allowed",
+				roleName(e.Actor), p.count, lim.RestartWindow, lim.Restarts)
+		}
+		p.down, p.stopped = false, true
+	}
+	return nil
+}
+
+// fail notes a failure and by when it must be answered.
+func (p *patient) fail(count uint32, now, owed time.Duration) {
+	p.count, p.down, p.since, p.owed = count, true, now, owed
+}
+
+// forget drops the failures at or before the window's beginning. A window's
+// memory is bounded by the policy's maximum.
+func (p *patient) forget(begin time.Duration) {
+	i := 0
+	for i < len(p.failures) && p.failures[i] <= begin {
+		i++
+	}
+	p.failures = p.failures[i:]
+}
+
+// restart judges one restart by what it says and by the clock.
+func (c *supervised) restart(p *patient, who string, e *trace.Event, now, base, cap time.Duration) error {
+	switch {
+	case p.stopped:
+		return fmt.Errorf("the %s was restarted after it had been stopped for good", who)
+	case !p.down:
+		return fmt.Errorf("the %s was restarted though it had not failed", who)
+	}
+	p.down = false
+	if e.Attempt != p.count {
+		return fmt.Errorf("the %s was restarted as after failure %d, but it was failure %d", who, e.Attempt, p.count)
+	}
+	least, most := envelope(p.count, base, cap)
+	if e.Delay < least || e.Delay > most {
+		return fmt.Errorf("the %s was restarted after failure %d with a backoff of %v, outside %v to %v",
+			who, p.count, e.Delay, least, most)
+	}
+	if waited := now - p.since; waited < e.Delay || waited > e.Delay+c.bound {
+		return fmt.Errorf("the %s was restarted %v after its failure, though its backoff was %v", who, waited, e.Delay)
+	}
+	return nil
+}
+
+// watch makes sure that a wake-up comes no later than the first restart owed.
+func (c *supervised) watch(l *life[care]) {
+	s := &l.v
+	if s.time.frozen > 0 {
+		return
+	}
+	if _, due, ok := s.first(); ok {
+		if at := s.time.when(due) + c.bound + 1; s.wake == 0 || at < s.wake {
+			s.wake = at
+			c.owed.push(at, l)
+		}
+	}
+}
+
+// first returns which actor's restart is owed first.
+func (s *care) first() (who string, due time.Duration, ok bool) {
+	if s.worker.down {
+		who, due, ok = "worker", s.worker.owed, true
+	}
+	for role := range s.actors {
+		if p := &s.actors[role]; p.down && (!ok || p.owed < due) {
+			who, due, ok = roleName(uint32(role)), p.owed, true
+		}
+	}
+	return who, due, ok
+}
+
+func (c *supervised) Next() (time.Duration, bool) { return c.owed.next() }
+
+func (c *supervised) Expire(now time.Duration) error {
+	for {
+		at, l, ok := c.owed.pop(now)
+		if !ok {
+			return nil
+		}
+		if l.ended || at != l.v.wake {
+			continue
+		}
+		s := &l.v
+		s.wake = 0
+		if who, due, down := s.first(); down && s.time.frozen == 0 && s.time.at(now) > due+c.bound {
+			c.checked++
+			return fmt.Errorf("%s: the %s failed and was neither restarted nor stopped by %v", l, who, now)
+		}
+		c.watch(l)
+	}
+}
+
+// Finish judges what was already overdue.
+func (c *supervised) Finish(now time.Duration) error { return c.Expire(now) }
