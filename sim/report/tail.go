@@ -1,6 +1,8 @@
 package report
 
 import (
+	"fmt"
+	"io"
 	"regexp"
 	"strconv"
 
@@ -99,4 +101,24 @@ func (t *Tail) Concerned(violation string) uint32 {
 		return 0
 	}
 	return node
+}
+
+// Write prints the tail of the node that the violation is about, a line each
+// behind two spaces, under a line that says whose it is.
+func (t *Tail) Write(w io.Writer, violation string) error {
+	node := t.Concerned(violation)
+	lines := t.Of(node)
+	whose := "the mesh"
+	if node != 0 {
+		whose = Node(node)
+	}
+	if _, err := fmt.Fprintf(w, "the last %d events of %s:\n", len(lines), whose); err != nil {
+		return err
+	}
+	for _, line := range lines {
+		if _, err := fmt.Fprintf(w, "  %s\n", line); err != nil {
+			return err
+		}
+	}
+	return nil
 }

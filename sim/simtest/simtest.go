@@ -124,14 +124,5 @@ func (o Options) tail(t *testing.T, b *strings.Builder, cfg sim.Config, seed uin
 		fmt.Fprintf(b, "(the second run differs, digest %s, not %s: something in this test is not a function of the seed)\n",
 			again.Digest, r.Digest)
 	}
-	node := tail.Concerned(first.Violation)
-	lines := tail.Of(node)
-	if node == 0 {
-		fmt.Fprintf(b, "the last %d events:\n", len(lines))
-	} else {
-		fmt.Fprintf(b, "the last %d events of %s:\n", len(lines), report.Node(node))
-	}
-	for _, line := range lines {
-		fmt.Fprintf(b, "  %s\n", line)
-	}
+	_ = tail.Write(b, first.Violation) // a Builder never fails
 }
