@@ -78,25 +78,3 @@ type Digester interface {
 type Viewer interface {
 	View() any
 }
-
-// Ready is what a step wants done: actions to execute, messages to send,
-// records to append. It is valid until [Loop.Advance] and must not be kept.
-type Ready struct {
-	Actions  []Action
-	Messages []Message
-	Records  []appender.Record
-
-	loop *Loop
-}
-
-// Do asks for an action and returns the ID under which its outcome will come.
-func (r *Ready) Do(kind string, target uint64, args any) uint64 { return r.loop.do(kind, target, args) }
-
-// Send asks for msg to be sent to a peer.
-func (r *Ready) Send(to uint64, msg any) {
-	r.Messages = append(r.Messages, Message{To: to, Msg: msg})
-}
-
-// Log emits a record: it enters the log ring, pending, and is handed to the
-// appender.
-func (r *Ready) Log(l LogLine) { r.loop.log(l) }
