@@ -72,12 +72,12 @@ type patient struct {
 
 // envelope is the range in which the n-th backoff in a row may lie. The upper
 // end leaves room for jitter on either side; the cap is never exceeded.
-func envelope(n uint32, base, cap time.Duration) (least, most time.Duration) {
-	d := min(base, cap)
-	for i := uint32(1); i < n && d < cap; i++ {
-		d = min(2*d, cap)
+func envelope(n uint32, base, limit time.Duration) (least, most time.Duration) {
+	d := min(base, limit)
+	for i := uint32(1); i < n && d < limit; i++ {
+		d = min(2*d, limit)
 	}
-	return d / 2, min(d+d/2, cap)
+	return d / 2, min(d+d/2, limit)
 }
 
 func (c *supervised) Observe(e *trace.Event) error {
@@ -176,7 +176,7 @@ func (p *patient) forget(begin time.Duration) {
 }
 
 // restart judges one restart by what it says and by the clock.
-func (c *supervised) restart(p *patient, who string, e *trace.Event, now, base, cap time.Duration) error {
+func (c *supervised) restart(p *patient, who string, e *trace.Event, now, base, limit time.Duration) error {
 	switch {
 	case p.stopped:
 		return fmt.Errorf("the %s was restarted after it had been stopped for good", who)
@@ -187,7 +187,7 @@ func (c *supervised) restart(p *patient, who string, e *trace.Event, now, base, 
 	if e.Attempt != p.count {
 		return fmt.Errorf("the %s was restarted as after failure %d, but it was failure %d", who, e.Attempt, p.count)
 	}
-	least, most := envelope(p.count, base, cap)
+	least, most := envelope(p.count, base, limit)
 	if e.Delay < least || e.Delay > most {
 		return fmt.Errorf("the %s was restarted after failure %d with a backoff of %v, outside %v to %v",
 			who, p.count, e.Delay, least, most)
