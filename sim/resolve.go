@@ -147,6 +147,9 @@ func (c *Config) fill() {
 		orElse(&c.Network.Latency, Uniform(time.Millisecond, 5*time.Millisecond))
 	}
 	orElse(&c.Network.InFlight, "deliver")
+	if c.Schedule.Hold > 0 {
+		orElse(&c.Schedule.Kind, "random") // the one that can
+	}
 	orElse(&c.Schedule.Kind, "default")
 	orElse(&c.Heal.Hangs, "release")
 	orElse(&c.Shadows, 0.2)
@@ -210,12 +213,4 @@ func (c *Chaos) fill() {
 	if c.For.IsZero() && t.lasts {
 		c.For = Constant(time.Second)
 	}
-}
-
-// openSwarm sets what the seed is still to draw to the largest that it may
-// draw, so that what is set can be checked before.
-func (c *Config) openSwarm() {
-	c.Swarm = false
-	orElse(&c.Nodes, swarmNodesMax)
-	orElse(&c.Duration, swarmDurationMax)
 }
