@@ -55,8 +55,8 @@ const (
 
 	WorkerStarted   // a worker exists for Epoch
 	WorkerOpened    // its appender is open
-	WorkerFailed    // it panicked; Err
-	WorkerRestarted // Delay = the backoff that was waited, Attempt = consecutive failures so far, from 1
+	WorkerFailed    // Result: ResultPanic, or ResultOpenFailed when it could not open in time or at all; Err
+	WorkerRestarted // Epoch is the new one; Attempt = failures since the last success, from 1; Delay = the backoff that was waited: from half of min(Backoff*2^(Attempt-1), MaxBackoff) to the whole of it
 	WorkerAbandoned // it hung past deadline and grace; Count = abandoned ones alive, Cap = their limit
 	WorkerReturned  // an abandoned one came back; Count = abandoned ones alive
 	StaleAnswer     // an answer of an old Epoch arrived and was ignored; Ledger
@@ -67,11 +67,12 @@ const (
 	// Supervision: Actor is the actor's role (RoleLoop, ...).
 
 	ActorFailed    // a panic reached its supervisor; Err
-	ActorRestarted // Delay = the backoff that was waited, Attempt = failures in the window
+	ActorRestarted // Attempt = failures in the window; Delay = the backoff that was waited, within the bounds of WorkerRestarted's
 	ActorStopped   // the supervisor gave it up: more failures than the policy allows; Attempt
 	Escalated      // a failure left its supervisor; Err
 
-	// QueueDepth reports a bounded queue's new high-water mark: Name, Count, Cap.
+	// QueueDepth reports a bounded queue's new high-water mark: Name (one of
+	// loop-inbox, loop-control, host-inbox, host-control, actions), Count, Cap.
 	QueueDepth
 
 	// The network: Node = from, Peer = to.
