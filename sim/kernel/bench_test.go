@@ -89,7 +89,7 @@ func (h *hop) Fire(arg uint64) {
 // BenchmarkArrival measures an Arrival step, scheduling included, at
 // different numbers pending.
 func BenchmarkArrival(b *testing.B) {
-	for _, pending := range []int{10, 1000, 10_000, 100_000} {
+	for _, pending := range []int{10, 1000, 10_000, 100_000, 1_000_000} {
 		b.Run(fmt.Sprint(pending), func(b *testing.B) {
 			k := kernel.New(kernel.Options{})
 			defer k.Unwind()

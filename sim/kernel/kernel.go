@@ -108,10 +108,14 @@ type Kernel struct {
 type mutant uint8
 
 const (
-	_ mutant = iota
-	mutantLostCause
-	mutantLateTimer
-	mutantDeafPause
+	_                 mutant = iota
+	mutantLostCause          // a resumption is caused by nothing
+	mutantDeafPause          // a pause does not hold back timers
+	mutantDeafCancel         // an enabled event is not withdrawn
+	mutantLateOrder          // what a pause deferred comes back in reverse
+	mutantLongHold           // a held event is held again
+	mutantUndead             // a freed actor's timers fire
+	mutantDirtyReset         // Reset does not reset the count of children
 )
 
 // New makes a kernel at time 0 with nothing to do.
@@ -156,7 +160,10 @@ func (k *Kernel) forgetAll() {
 	k.queue.reset()
 	k.now, k.until, k.enabled, k.orders = 0, 0, 0, 0
 	k.steps, k.instant, k.digest, k.last = 0, 0, 0, nil
-	k.cause, k.children, k.roots, k.running, k.paused = 0, 0, 0, 0, 0
+	k.cause, k.roots, k.running, k.paused = 0, 0, 0, 0
+	if k.mutant != mutantDirtyReset {
+		k.children = 0
+	}
 	k.dead, k.halted, k.err = false, false, nil
 	k.current, k.handoff = nil, nil
 	k.stopped.Store(nil)

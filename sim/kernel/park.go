@@ -93,6 +93,9 @@ func (k *Kernel) resume(slot uint32) *coroutine {
 	k.parked[c.at] = k.parked[last]
 	k.parked[c.at].at = c.at
 	k.parked = k.parked[:last]
+	if k.mutant == mutantLostCause {
+		a.wake = 0
+	}
 	k.begin(Resume, a.node, a.id, a.wake)
 	return c
 }

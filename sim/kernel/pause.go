@@ -39,7 +39,7 @@ func (k *Kernel) isDeferred(d deferral) bool {
 		return a.place == deferred && a.order == d.order
 	}
 	ev := &k.events[d.ref>>1]
-	return ev.place == deferred && ev.order == d.order
+	return ev.place == deferred && ev.when == d.order
 }
 
 // PauseNode keeps the node's Handle, Timer and Resume steps from being
@@ -72,7 +72,7 @@ func (k *Kernel) PauseNode(n uint32) {
 		if ev := &k.events[i]; ev.node == n {
 			k.withdraw(i, ev)
 			ev.place = deferred
-			p.deferred = append(p.deferred, deferral{i<<1 | 1, ev.order})
+			p.deferred = append(p.deferred, deferral{i<<1 | 1, ev.when})
 		}
 	}
 	slices.SortFunc(p.deferred, func(a, b deferral) int { return cmp.Compare(a.order, b.order) })
@@ -87,6 +87,9 @@ func (k *Kernel) ResumeNode(n uint32) {
 	p := &k.nodes[n]
 	p.paused = false
 	k.paused--
+	if k.mutant == mutantLateOrder {
+		slices.Reverse(p.deferred)
+	}
 	for _, d := range p.deferred {
 		if !k.isDeferred(d) {
 			continue
@@ -112,5 +115,6 @@ func (k *Kernel) resumeTimer(i uint32) {
 		k.forget(i, ev)
 		return
 	}
+	ev.when = uint64(k.now)
 	k.enableEvent(i, ev)
 }

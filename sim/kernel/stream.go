@@ -29,11 +29,3 @@ func (s *Stream) Next() Draw {
 	s.n++
 	return s.At(s.n - 1)
 }
-
-// Draw is 64 random bits. Its methods turn them into other distributions; each
-// gives the same bits on every platform, and uses the whole draw: two methods
-// of one Draw are dependent, so take Again for another.
-type Draw uint64
-
-// Again derives another draw from this one.
-func (d Draw) Again() Draw { return Draw(Mix(uint64(d) + golden)) }
