@@ -7,8 +7,8 @@
 //     in which seeds finish, wall time apart. (TestTallyDoesNotDependOnJobs)
 //  2. Every seed asked for is run exactly once and counted under exactly one
 //     verdict, unless the sweep was interrupted. (TestEverySeedIsCountedOnce)
-//  3. Memory is bounded: of the seeds that failed, the [MaxFailures] lowest are
-//     kept in full and the others counted. (TestFailuresKeptAreTheLowestSeeds)
+//  3. Memory is bounded: of the seeds that did not hold, the [MaxKept] lowest
+//     of each verdict are kept in full and the others counted. (TestSeedsKeptAreTheLowest)
 //  4. A list of seeds parses back from its printed form.
 //     (TestSeedsRoundTrip, FuzzParseSeeds)
 //

@@ -137,19 +137,24 @@ func TestEverySeedIsCountedOnce(t *testing.T) {
 	require.Equal(t, []string{"never"}, faults)
 }
 
-func TestFailuresKeptAreTheLowestSeeds(t *testing.T) {
+func TestSeedsKeptAreTheLowest(t *testing.T) {
 	sum, err := sweep(t.Context(), "pretend", Seeds{{401, 1000}, {1, 400}}, Options{Jobs: 4}, pretend)
 	require.NoError(t, err)
 	require.EqualValues(t, 250, sum.Violated)
-	require.Len(t, sum.Failures, MaxFailures)
+	require.Len(t, sum.Failures, MaxKept)
 	for i, f := range sum.Failures {
 		require.EqualValues(t, 4*(i+1), f.Seed)
 		require.Equal(t, "order", f.Invariants[0].Name)
 		require.Len(t, f.Invariants, 1)
 	}
 	require.Equal(t, sim.Violated, sum.Verdict)
-	require.EqualValues(t, 1, sum.Reasons[0].First)
-	require.EqualValues(t, 125, sum.Reasons[0].Seeds)
+	require.Equal(t, []Judged{
+		{Name: "bounded", Quantifier: "always", Checked: 1000},
+		{Name: "order", Quantifier: "always", Checked: 1000 * 1001 / 2, Violated: 250},
+	}, sum.Invariants)
+	require.Len(t, sum.Unshown, MaxKept)
+	require.EqualValues(t, 1, sum.Unshown[0].Seed)
+	require.Equal(t, []string{"fault 5 never fired"}, sum.Unshown[1].Why)
 }
 
 func TestAnErrorEndsTheSweepAndNamesItsSeed(t *testing.T) {

@@ -50,7 +50,7 @@ func sweep(ctx context.Context, scenario string, seeds Seeds, o Options, run run
 	tally := &Tally{
 		Scenario: scenario, Faults: make(map[string]uint64),
 		// Empty rather than nil: a JSON reader finds lists.
-		Failures: []Failure{}, Reasons: []Reason{}, Invariants: []sim.Invariant{}, Sometimes: []sim.Mark{},
+		Failures: []Failure{}, Unshown: []Unshown{}, Invariants: []Judged{}, Sometimes: []sim.Mark{},
 	}
 	var mu sync.Mutex // guards tally
 	var wg sync.WaitGroup

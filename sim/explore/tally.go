@@ -1,6 +1,7 @@
 package explore
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -8,8 +9,9 @@ import (
 	"meshsim/sim"
 )
 
-// MaxFailures is how many failing seeds a tally keeps with their findings.
-const MaxFailures = 100
+// MaxKept is how many violated seeds a tally keeps with their findings, and
+// how many inconclusive ones: the lowest.
+const MaxKept = 100
 
 // Failure is one seed that violated an invariant.
 type Failure struct {
@@ -18,12 +20,18 @@ type Failure struct {
 	Invariants []sim.Invariant `json:"invariants"`
 }
 
-// Reason is why runs were inconclusive, and how many gave that reason.
-type Reason struct {
-	Why   string `json:"why"`
-	Seeds uint64 `json:"seeds"`
-	// First is the lowest seed that gave it.
-	First uint64 `json:"first"`
+// Unshown is one inconclusive seed.
+type Unshown struct {
+	Seed uint64   `json:"seed"`
+	Why  []string `json:"why"`
+}
+
+// Judged is what a sweep found out about one invariant.
+type Judged struct {
+	Name       string `json:"name"`
+	Quantifier string `json:"quantifier"`
+	Checked    uint64 `json:"checked"`  // summed over the seeds
+	Violated   uint64 `json:"violated"` // seeds
 }
 
 // Tally sums up a sweep. Its JSON form is the command's.
@@ -35,17 +43,17 @@ type Tally struct {
 	Violated     uint64        `json:"violated"`
 	Inconclusive uint64        `json:"inconclusive"`
 	Failures     []Failure     `json:"failures"`
-	Reasons      []Reason      `json:"reasons"`
+	Unshown      []Unshown     `json:"unshown"`
 	Steps        uint64        `json:"steps"`
 	Delivered    uint64        `json:"delivered"`
 	Virtual      time.Duration `json:"virtual_ns"`
 	Wall         time.Duration `json:"wall_ns"`
 	Records      sim.Records   `json:"records"`
-	// Faults, Invariants and Sometimes are summed over the seeds: Checked of
-	// an invariant is, and its ViolatedAt is nil.
+	// Faults and Sometimes are summed over the seeds. A kind at 0 was asked
+	// for and never delivered.
 	Faults     map[string]uint64 `json:"faults"`
-	Invariants []sim.Invariant   `json:"invariants"`
-	Sometimes  []sim.Mark        `json:"sometimes"`
+	Invariants []Judged          `json:"invariants"` // sorted by name
+	Sometimes  []sim.Mark        `json:"sometimes"`  // sorted by name
 }
 
 // add sums one run in. The order of additions makes no difference: all is
@@ -69,24 +77,29 @@ func (t *Tally) add(r *sim.Result) {
 		t.Faults[kind] += n
 	}
 	for _, inv := range r.Invariants {
-		i, found := slices.BinarySearchFunc(t.Invariants, inv.Name, func(a sim.Invariant, name string) int {
-			return strings.Compare(a.Name, name)
-		})
-		if !found {
-			t.Invariants = slices.Insert(t.Invariants, i, sim.Invariant{Name: inv.Name, Quantifier: inv.Quantifier})
+		j := named(&t.Invariants, inv.Name, func(j Judged) string { return j.Name },
+			Judged{Name: inv.Name, Quantifier: inv.Quantifier})
+		j.Checked += inv.Checked
+		if inv.ViolatedAt != nil {
+			j.Violated++
 		}
-		t.Invariants[i].Checked += inv.Checked
 	}
 	for _, m := range r.Sometimes {
-		i, found := slices.BinarySearchFunc(t.Sometimes, m.Name, func(a sim.Mark, name string) int {
-			return strings.Compare(a.Name, name)
-		})
-		if !found {
-			t.Sometimes = slices.Insert(t.Sometimes, i, sim.Mark{Name: m.Name})
-		}
-		t.Sometimes[i].Count += m.Count
+		named(&t.Sometimes, m.Name, func(m sim.Mark) string { return m.Name }, sim.Mark{Name: m.Name}).Count += m.Count
 	}
 	t.judge(r)
+}
+
+// named is the element of the sorted list with this name, fresh if there is
+// none yet.
+func named[T any](list *[]T, name string, of func(T) string, fresh T) *T {
+	i, found := slices.BinarySearchFunc(*list, name, func(v T, want string) int {
+		return strings.Compare(of(v), want)
+	})
+	if !found {
+		*list = slices.Insert(*list, i, fresh)
+	}
+	return &(*list)[i]
 }
 
 func (t *Tally) judge(r *sim.Result) {
@@ -95,44 +108,30 @@ func (t *Tally) judge(r *sim.Result) {
 		t.Held++
 	case sim.Violated:
 		t.Violated++
-		t.fail(r)
+		f := Failure{Seed: r.Seed}
+		for _, inv := range r.Invariants {
+			if inv.ViolatedAt != nil {
+				f.Invariants = append(f.Invariants, inv)
+			}
+		}
+		t.Failures = keep(t.Failures, f, func(f Failure) uint64 { return f.Seed })
 	default:
 		t.Inconclusive++
-		for _, why := range r.Why {
-			t.reason(why, r.Seed)
-		}
+		t.Unshown = keep(t.Unshown, Unshown{r.Seed, r.Why}, func(u Unshown) uint64 { return u.Seed })
 	}
 }
 
-func (t *Tally) fail(r *sim.Result) {
-	f := Failure{Seed: r.Seed}
-	for _, inv := range r.Invariants {
-		if inv.ViolatedAt != nil {
-			f.Invariants = append(f.Invariants, inv)
-		}
-	}
-	i, _ := slices.BinarySearchFunc(t.Failures, f.Seed, func(a Failure, seed uint64) int {
-		if a.Seed < seed {
-			return -1
-		}
-		return 1
+// keep inserts v into s, sorted by seed, and lets go of the highest beyond
+// MaxKept.
+func keep[T any](s []T, v T, seed func(T) uint64) []T {
+	i, _ := slices.BinarySearchFunc(s, seed(v), func(a T, want uint64) int {
+		return cmp.Compare(seed(a), want)
 	})
-	if i == MaxFailures {
-		return
+	if i == MaxKept {
+		return s
 	}
-	t.Failures = slices.Insert(t.Failures, i, f)
-	t.Failures = t.Failures[:min(len(t.Failures), MaxFailures)]
-}
-
-func (t *Tally) reason(why string, seed uint64) {
-	i, found := slices.BinarySearchFunc(t.Reasons, why, func(a Reason, why string) int {
-		return strings.Compare(a.Why, why)
-	})
-	if !found {
-		t.Reasons = slices.Insert(t.Reasons, i, Reason{Why: why, First: seed})
-	}
-	t.Reasons[i].Seeds++
-	t.Reasons[i].First = min(t.Reasons[i].First, seed)
+	s = slices.Insert(s, i, v)
+	return s[:min(len(s), MaxKept)]
 }
 
 // Never lists what the whole sweep did not see: sometimes-marks that never

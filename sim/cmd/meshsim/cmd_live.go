@@ -54,7 +54,7 @@ seed draws the same load and faults; the machine decides their order.
 
 func (a *app) live(ctx context.Context, cfg sim.Config, seed uint64, c *choice, s *shape, span time.Duration) error {
 	if _, err := cfg.Resolve(); err != nil {
-		return runError(err)
+		return runError(err, "")
 	}
 	if err := a.announce(seed, s); err != nil {
 		return err
@@ -63,7 +63,7 @@ func (a *app) live(ctx context.Context, cfg sim.Config, seed uint64, c *choice, 
 		return sim.Live(ctx, cfg, seed, sim.LiveOptions{For: span}, a.checkers...)
 	})
 	if err != nil && (r == nil || !errors.Is(err, context.Canceled)) {
-		return runError(err)
+		return runError(err, "")
 	}
 	a.status = statusOf(r.Verdict)
 	if s.json {

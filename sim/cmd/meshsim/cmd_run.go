@@ -78,7 +78,7 @@ func (a *app) announce(seed uint64, s *shape) error {
 
 func (a *app) run(ctx context.Context, cfg sim.Config, seed uint64, c *choice, s *shape, doublecheck bool) error {
 	if _, err := cfg.Resolve(); err != nil {
-		return runError(err)
+		return runError(err, "")
 	}
 	if err := a.announce(seed, s); err != nil {
 		return err
@@ -91,8 +91,7 @@ func (a *app) run(ctx context.Context, cfg sim.Config, seed uint64, c *choice, s
 		return sim.Run(ctx, cfg, seed, a.checkers...)
 	})
 	if err != nil && (r == nil || !errors.Is(err, context.Canceled)) {
-		fmt.Fprintln(a.err, "reproduce: "+reproduce)
-		return runError(err)
+		return runError(err, reproduce)
 	}
 	a.status = statusOf(r.Verdict)
 	if s.json {
@@ -142,7 +141,7 @@ func (a *app) lastEvents(ctx context.Context, cfg sim.Config, r *sim.Result) err
 	ctx, release := interruptible(ctx, a.err)
 	defer release()
 	if _, err := sim.Run(ctx, cfg, r.Seed, a.checkers...); err != nil {
-		return runError(err)
+		return runError(err, "")
 	}
 	fmt.Fprintln(a.out)
 	return tail.Write(a.out, first.Violation)
@@ -172,11 +171,11 @@ func statusOf(v sim.Verdict) int {
 }
 
 // runError tells a scenario that cannot be run from a simulator that failed.
-func runError(err error) error {
+func runError(err error, again string) error {
 	var input *sim.InputError
 	var path *fs.PathError
 	if errors.Is(err, sim.ErrConfig) || errors.As(err, &input) || errors.As(err, &path) {
-		return &failure{exitUsage, err}
+		return &failure{status: exitUsage, err: err}
 	}
-	return &failure{exitInternal, err}
+	return &failure{status: exitInternal, err: err, again: again}
 }

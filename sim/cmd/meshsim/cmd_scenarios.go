@@ -60,7 +60,7 @@ func (a *app) listScenarios() error {
 	for _, name := range scenario.Names() {
 		cfg, err := scenario.Builtin(name)
 		if err != nil {
-			return &failure{exitInternal, err}
+			return &failure{status: exitInternal, err: err}
 		}
 		fmt.Fprintf(w, "%s\t%s\n", name, strings.Join(strings.Fields(cfg.About), " "))
 	}

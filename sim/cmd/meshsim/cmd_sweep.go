@@ -55,7 +55,7 @@ every seed draws another configuration. The status is that of the worst seed.
 
 func (a *app) sweep(ctx context.Context, cfg sim.Config, seeds explore.Seeds, c *choice, s *shape, jobs int) error {
 	if _, err := cfg.Resolve(); err != nil {
-		return runError(err)
+		return runError(err, "")
 	}
 	if !s.json {
 		fmt.Fprintf(a.out, "seeds %s\n", seeds)
@@ -66,7 +66,7 @@ func (a *app) sweep(ctx context.Context, cfg sim.Config, seeds explore.Seeds, c 
 	tally, err := a.watchedSweep(ctx, cfg, seeds, jobs)
 	interrupted := errors.Is(err, context.Canceled)
 	if err != nil && !interrupted {
-		return runError(err)
+		return runError(err, "")
 	}
 	a.status = statusOf(tally.Verdict)
 	if interrupted {
@@ -118,16 +118,27 @@ func (a *app) failures(t *explore.Tally, c *choice) {
 		}
 		fmt.Fprintf(a.out, "  reproduce: %s\n", reproduce(f.Seed))
 	}
-	for _, r := range t.Reasons {
-		fmt.Fprintf(a.out, "\n%d seeds %s: %s\n  first: %s\n", r.Seeds,
-			a.style.verdict(sim.Inconclusive, "inconclusive"), r.Why, reproduce(r.First))
+	for i, u := range t.Unshown {
+		if i == shownFailures {
+			fmt.Fprintf(a.out, "\n... and %d more seeds\n", t.Inconclusive-shownFailures)
+			break
+		}
+		fmt.Fprintf(a.out, "\nseed %d %s\n", u.Seed, a.style.verdict(sim.Inconclusive, "inconclusive"))
+		for _, why := range u.Why {
+			fmt.Fprintf(a.out, "  because %s\n", why)
+		}
+		fmt.Fprintf(a.out, "  reproduce: %s\n", reproduce(u.Seed))
 	}
 }
 
 // sums prints what all seeds saw together.
 func (a *app) sums(t *explore.Tally) {
 	fmt.Fprintln(a.out)
-	a.invariants(t.Invariants)
+	rows := make([]judgement, 0, len(t.Invariants))
+	for _, j := range t.Invariants {
+		rows = append(rows, judgement{j.Name, j.Quantifier, j.Checked, j.Violated > 0, fmt.Sprintf("by %d seeds", j.Violated)})
+	}
+	a.invariants(rows)
 	fmt.Fprintln(a.out)
 	a.records(t.Records)
 	a.counts("faults", t.Faults)

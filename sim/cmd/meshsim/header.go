@@ -15,7 +15,7 @@ func (a *app) header(cfg sim.Config, seed uint64) error {
 	}
 	cfg, err := cfg.Resolve()
 	if err != nil {
-		return runError(err)
+		return runError(err, "")
 	}
 	fmt.Fprintf(a.out, "\n%s\n", a.style.paint(bold, cfg.Name))
 	for _, line := range wrap(cfg.About, listWidth-2) {

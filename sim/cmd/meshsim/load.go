@@ -64,7 +64,7 @@ func (c *choice) load(args []string, byDefault string) (sim.Config, error) {
 		if errors.As(err, &f) {
 			return cfg, err
 		}
-		return cfg, &failure{exitUsage, err}
+		return cfg, &failure{status: exitUsage, err: err}
 	}
 	return cfg, nil
 }

@@ -24,7 +24,15 @@ func (a *app) story(r *sim.Result, timeline *report.Timeline) {
 	}
 	_ = timeline.Write(a.out, timelineLines) // a.out keeps its error until it is flushed
 	fmt.Fprintln(a.out)
-	a.invariants(r.Invariants)
+	rows := make([]judgement, 0, len(r.Invariants))
+	for _, inv := range r.Invariants {
+		j := judgement{name: inv.Name, quantifier: inv.Quantifier, checked: inv.Checked}
+		if j.violated = inv.ViolatedAt != nil; j.violated {
+			j.how = fmt.Sprintf("at step %d: %s", *inv.ViolatedAt, inv.Violation)
+		}
+		rows = append(rows, j)
+	}
+	a.invariants(rows)
 	fmt.Fprintln(a.out)
 	a.records(r.Records)
 	a.counts("faults", r.Faults)
@@ -36,26 +44,33 @@ func (a *app) story(r *sim.Result, timeline *report.Timeline) {
 		number(r.Steps), number(r.Delivered), r.Virtual.Round(time.Millisecond), r.Wall.Round(time.Millisecond))
 }
 
+// judgement is a row of the table of invariants.
+type judgement struct {
+	name, quantifier string
+	checked          uint64
+	violated         bool
+	how              string // it was violated
+}
+
 // invariants prints the table of judgements.
-func (a *app) invariants(invs []sim.Invariant) {
+func (a *app) invariants(js []judgement) {
 	name, quantifier := len("invariant"), len("quantifier")
-	for _, inv := range invs {
-		name, quantifier = max(name, len(inv.Name)), max(quantifier, len(inv.Quantifier))
+	for _, j := range js {
+		name, quantifier = max(name, len(j.name)), max(quantifier, len(j.quantifier))
 	}
 	row := func(cols ...string) {
 		fmt.Fprintf(a.out, "  %-*s  %-*s  %12s  %s\n", name, cols[0], quantifier, cols[1], cols[2], cols[3])
 	}
 	row("invariant", "quantifier", "checked", "verdict")
-	for _, inv := range invs {
+	for _, j := range js {
+		verdict := a.style.verdict(sim.Held, "held")
 		switch {
-		case inv.ViolatedAt != nil:
-			row(inv.Name, inv.Quantifier, number(inv.Checked),
-				a.style.verdict(sim.Violated, "violated")+fmt.Sprintf(" at step %d: %s", *inv.ViolatedAt, inv.Violation))
-		case inv.Checked == 0:
-			row(inv.Name, inv.Quantifier, "0", a.style.verdict(sim.Inconclusive, "nothing to judge"))
-		default:
-			row(inv.Name, inv.Quantifier, number(inv.Checked), a.style.verdict(sim.Held, "held"))
+		case j.violated:
+			verdict = a.style.verdict(sim.Violated, "violated") + " " + j.how
+		case j.checked == 0:
+			verdict = a.style.verdict(sim.Inconclusive, "nothing to judge")
 		}
+		row(j.name, j.quantifier, number(j.checked), verdict)
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
+	"os/exec"
 	"runtime/debug"
 	"strings"
 
@@ -47,6 +47,7 @@ type app struct {
 type failure struct {
 	status int
 	err    error
+	again  string // the command that reproduces it, if there is one
 }
 
 func (f *failure) Error() string { return f.err.Error() }
@@ -54,36 +55,43 @@ func (f *failure) Unwrap() error { return f.err }
 
 // usage makes an error of what was typed wrong.
 func usage(format string, args ...any) error {
-	return &failure{exitUsage, fmt.Errorf(format, args...)}
+	return &failure{status: exitUsage, err: fmt.Errorf(format, args...)}
 }
 
 // Execute runs the command with args (without the program's name) and returns
 // its exit status. Results go to stdout; progress and errors, one line each,
 // to stderr. A bar and colours appear only where these are terminals.
 func Execute(args []string, stdout, stderr io.Writer) int {
-	return execute(args, stdout, stderr, props.All())
+	return execute(args, stdout, stderr, program(), props.All())
 }
 
-func execute(args []string, stdout, stderr io.Writer, checkers []func() trace.Checker) int {
+func execute(args []string, stdout, stderr io.Writer, program string, checkers []func() trace.Checker) int {
 	a := &app{
 		out: bufio.NewWriter(stdout), err: stderr, style: styleFor(stdout), terminal: isTerminal(stderr),
-		program: program(), checkers: checkers,
+		program: program, checkers: checkers,
 	}
 	root := a.root()
 	root.SetArgs(args)
 	err := root.Execute()
 	if flushErr := a.out.Flush(); err == nil && flushErr != nil {
-		err = &failure{exitInternal, fmt.Errorf("results could not be written: %w", flushErr)}
+		err = &failure{status: exitInternal, err: fmt.Errorf("results could not be written: %w", flushErr)}
 	}
 	if err == nil {
 		return a.status
 	}
-	fmt.Fprintf(stderr, "meshsim: %s\n", oneLine(err))
-	var f *failure
-	if errors.As(err, &f) {
-		return f.status
+	msg := oneLine(err)
+	if !strings.HasPrefix(msg, root.Name()) {
+		msg = root.Name() + ": " + msg
 	}
-	return exitUsage
+	fmt.Fprintln(stderr, msg)
+	var f *failure
+	if !errors.As(err, &f) {
+		return exitUsage // cobra's own
+	}
+	if f.again != "" {
+		fmt.Fprintf(stderr, "reproduce: %s\n", f.again)
+	}
+	return f.status
 }
 
 // oneLine is an error without the line breaks that its causes may bring.
@@ -121,7 +129,23 @@ run by its invariants. A run is a function of the scenario and the seed.
 	root.SetFlagErrorFunc(flagError)
 	root.SetVersionTemplate("meshsim {{.Version}}\n")
 	root.AddCommand(a.runCommand(), a.liveCommand(), a.sweepCommand(), a.scenariosCommand())
+	root.SetHelpCommand(helpCommand())
 	return root
+}
+
+// helpCommand is cobra's, but for an unknown command it fails like the others.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Show what a command does",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			of, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return unknownCommand(of, rest[0])
+			}
+			return of.Help()
+		},
+	}
 }
 
 func unknownCommand(cmd *cobra.Command, word string) error {
@@ -136,6 +160,10 @@ func unknownCommand(cmd *cobra.Command, word string) error {
 
 // flagError says in one line what is wrong with a flag.
 func flagError(cmd *cobra.Command, err error) error {
+	var bad *pflag.InvalidValueError
+	if errors.As(err, &bad) {
+		return usage("--%s %s: expected %s", bad.GetFlag().Name, bad.GetValue(), expected(bad.GetFlag()))
+	}
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) || len(unknown.GetSpecifiedName()) < 2 {
 		return usage("%s: %w", cmd.CommandPath(), err)
@@ -147,6 +175,18 @@ func flagError(cmd *cobra.Command, err error) error {
 		hint = fmt.Sprintf("did you mean --%s?", near)
 	}
 	return usage("%s: unknown flag --%s; %s", cmd.CommandPath(), unknown.GetSpecifiedName(), hint)
+}
+
+func expected(f *pflag.Flag) string {
+	switch f.Value.Type() {
+	case "int":
+		return "a whole number"
+	case "duration":
+		return "a duration such as 10s or 1h30m"
+	case "bool":
+		return "true or false"
+	}
+	return "something else"
 }
 
 func didYouMean(word string, words []string, otherwise string) string {
@@ -184,11 +224,18 @@ func version() string {
 	return v + " " + info.GoVersion
 }
 
-// program is how the reader called this command: `go run` builds it into a
-// directory that is gone afterwards.
+// program is how the reader can call this command again from where he is: in
+// the repository it need not be built; elsewhere it is called as it was found.
 func program() string {
-	if exe, err := os.Executable(); err == nil && strings.Contains(filepath.ToSlash(exe), "/go-build") {
+	if _, err := os.Stat("sim/cmd/meshsim/main.go"); err == nil {
 		return "go run ./sim/cmd/meshsim"
 	}
-	return "meshsim"
+	exe, err := os.Executable()
+	if err != nil {
+		return "meshsim"
+	}
+	if found, err := exec.LookPath("meshsim"); err == nil && found == exe {
+		return "meshsim"
+	}
+	return shellWord(exe)
 }
