@@ -111,8 +111,10 @@ func (m *Model) signal(in loop.Input, out *loop.Ready) error {
 
 func (m *Model) started(d *daemon, now time.Duration, out *loop.Ready) {
 	d.tracker.ran(now, &m.opt.Backoff)
+	if d.state != Running {
+		out.Log(loop.LogLine{Daemon: d.id, Message: "daemon started"})
+	}
 	d.state, d.since, d.changed = Running, now, now
-	out.Log(loop.LogLine{Daemon: d.id, Message: "daemon started"})
 }
 
 func (m *Model) exited(d *daemon, now time.Duration, out *loop.Ready) {
@@ -153,6 +155,13 @@ func (m *Model) landedDaemon(f flight, now time.Duration, ok bool, out *loop.Rea
 	m.planDaemons(now)
 }
 
+// release opens the gates whose time has come.
+func (m *Model) release(now time.Duration) {
+	for i := range m.daemons {
+		m.daemons[i].tracker.release(now)
+	}
+}
+
 // reconcileDaemons emits what brings each daemon closer to its intent, in the
 // order of their ids, and nothing for a daemon whose last action of that kind
 // is still in flight. (Upstream has no such memory and repeats itself at every
@@ -160,7 +169,6 @@ func (m *Model) landedDaemon(f flight, now time.Duration, ok bool, out *loop.Rea
 func (m *Model) reconcileDaemons(now time.Duration, out *loop.Ready) {
 	for i := range m.daemons {
 		d := &m.daemons[i]
-		d.tracker.release(now)
 		switch {
 		case d.moving || (d.intent == Run) == (d.state == Running):
 		case d.intent == Stop:

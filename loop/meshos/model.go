@@ -72,13 +72,14 @@ func (m *Model) Step(in loop.Input, out *loop.Ready) error {
 	return fmt.Errorf("%w: %T", ErrInput, in.Msg)
 }
 
-// Tick judges the peers, reconciles the daemons and then the avoid list, and
+// Tick opens the gates whose time has come, judges the peers, reconciles the daemons and then the avoid list, and
 // sends heartbeats, each if it is due.
 func (m *Model) Tick(now time.Duration, out *loop.Ready) {
 	m.lastTick = now
 	if !m.ticked {
 		m.begin(now)
 	}
+	m.release(now)
 	m.judgeSilence(now, out)
 	if m.daemonsDue <= now {
 		m.reconcileDaemons(now, out)

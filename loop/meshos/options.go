@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Options shape a node's model. The zero value of each duration means its
-// default, which is upstream's.
+// Options shape a node's model. The zero value of each field means its default,
+// which is upstream's. Where negative says nothing else, it panics.
 type Options struct {
 	// Self is the node's own id.
 	Self uint64
@@ -82,7 +82,9 @@ func (o Options) withDefaults() Options {
 	slices.Sort(o.Peers)
 	o.Peers = slices.Compact(o.Peers)
 	o.Peers = slices.DeleteFunc(o.Peers, func(id uint64) bool { return id == o.Self })
-	orDefault(&o.Heartbeat, 500*time.Millisecond)
+	if o.Heartbeat >= 0 {
+		orDefault(&o.Heartbeat, 500*time.Millisecond)
+	}
 	orDefault(&o.DegradedAfter, 1500*time.Millisecond)
 	orDefault(&o.UnreachableAfter, 5*time.Second)
 	orDefault(&o.DegradedRTT, 250*time.Millisecond)
@@ -103,6 +105,9 @@ func (b Backoff) withDefaults() Backoff {
 }
 
 func orDefault[T ~int | ~int64](v *T, d T) {
+	if *v < 0 {
+		panic("meshos: negative option")
+	}
 	if *v == 0 {
 		*v = d
 	}

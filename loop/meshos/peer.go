@@ -35,7 +35,7 @@ func (h Health) String() string {
 	return "health?"
 }
 
-// peer is what is known of one peer: one cache line.
+// peer is what is known of one peer. It fits a cache line.
 type peer struct {
 	id         uint64
 	heard      time.Duration // last time; the first tick if never
@@ -77,7 +77,8 @@ func (m *Model) heartbeat(in *loop.Input, h Heartbeat, out *loop.Ready) error {
 		if rtt := in.Now - h.SentAt; rtt >= 0 {
 			p := &m.peers[i]
 			p.rtt, p.measured = rtt, true
-			if rtt > m.opt.DegradedRTT {
+			m.touch(i, p)
+			if p.slow(m.opt.DegradedRTT) && !p.avoided && !p.marking {
 				m.wantAvoid(in.Now)
 			}
 		}
