@@ -217,7 +217,7 @@ func (k *Kernel) fire(i uint32) {
 
 // Cancel forgets a timer or event that has not been taken yet, enabled or
 // not, and reports whether there was one. An id that was never given out, or
-// whose step was taken, is none.
+// whose step was taken or whose actor was freed, is none.
 func (k *Kernel) Cancel(id uint64) bool {
 	i := uint32(id)
 	if k.dead || i == 0 || uint64(i) >= uint64(len(k.events)) {
@@ -236,11 +236,17 @@ func (k *Kernel) Cancel(id uint64) bool {
 	case queued:
 		k.stale++ // its entry stays in the queue until met or swept
 	}
+	orphan := k.isOrphan(ev)
 	k.forget(i, ev)
 	if k.stale > k.queue.n/2+staleMin {
 		k.sweep()
 	}
-	return true
+	return !orphan
+}
+
+// isOrphan reports whether an event can never fire, as its actor was freed.
+func (k *Kernel) isOrphan(ev *event) bool {
+	return (ev.kind == Timer && ev.actor != 0 || ev.kind == release) && k.lookup(ev.actor) == nil
 }
 
 // staleMin spares small queues the sweeping.
@@ -266,7 +272,7 @@ func (k *Kernel) next(limit time.Duration) (entry, bool) {
 		switch {
 		case ev.gen != e.gen:
 			k.stale--
-		case (ev.kind == Timer && ev.actor != 0 || ev.kind == release) && k.lookup(ev.actor) == nil && k.mutant != mutantUndead:
+		case k.isOrphan(ev) && k.mutant != mutantUndead:
 			k.forget(e.ref, ev)
 		default:
 			return e, true

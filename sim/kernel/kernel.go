@@ -108,14 +108,14 @@ type Kernel struct {
 type mutant uint8
 
 const (
-	_                 mutant = iota
-	mutantLostCause          // a resumption is caused by nothing
-	mutantDeafPause          // a pause does not hold back timers
-	mutantDeafCancel         // an enabled event is not withdrawn
-	mutantLateOrder          // what a pause deferred comes back in reverse
-	mutantLongHold           // a held event is held again
-	mutantUndead             // a freed actor's timers fire
-	mutantDirtyReset         // Reset does not reset the count of children
+	_                mutant = iota
+	mutantLostCause         // a resumption is caused by nothing
+	mutantDeafPause         // a pause does not hold back timers
+	mutantDeafCancel        // an enabled event is not withdrawn
+	mutantLateOrder         // what a pause deferred comes back in reverse
+	mutantLongHold          // a held event is held again
+	mutantUndead            // a freed actor's timers fire
+	mutantDirtyReset        // Reset does not reset the count of children
 )
 
 // New makes a kernel at time 0 with nothing to do.

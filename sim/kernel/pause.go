@@ -111,7 +111,7 @@ func (k *Kernel) ResumeNode(n uint32) {
 // resumeTimer enables a deferred timer, unless its actor is gone.
 func (k *Kernel) resumeTimer(i uint32) {
 	ev := &k.events[i]
-	if ev.actor != 0 && k.lookup(ev.actor) == nil {
+	if k.isOrphan(ev) {
 		k.forget(i, ev)
 		return
 	}
