@@ -41,7 +41,7 @@ type neverWedged struct {
 	judge
 	bound time.Duration
 	lives lives[progress]
-	owed  deadlines[*life[progress]]
+	owed  alarms[*life[progress]]
 }
 
 // SetSlack adds what the runtime's own delays amount to.
@@ -61,7 +61,7 @@ type progress struct {
 	tick    tickState
 	tickDue time.Duration
 	lines   arrivals
-	wake    time.Duration // of the wake-up that stands; 0: none
+	wake    alarm[*life[progress]]
 }
 
 // arrivals are the log lines that wait, with the node time of their arrival.
@@ -122,6 +122,7 @@ func (c *neverWedged) Observe(e *trace.Event) error {
 		c.watch(l)
 	case trace.NodeCrashed, trace.NodeStopped:
 		l.ended = true
+		c.owed.unset(&p.wake)
 		l.v = progress{}
 	case trace.NodePaused:
 		p.time.freeze(e.Time)
@@ -205,9 +206,8 @@ func (c *neverWedged) watch(l *life[progress]) {
 	if p.time.frozen > 0 {
 		return // thaw watches again
 	}
-	if at, ok := c.earliest(p); ok && (p.wake == 0 || at < p.wake) {
-		p.wake = at
-		c.owed.push(at, l)
+	if at, ok := c.earliest(p); ok {
+		c.owed.by(at, &p.wake, l)
 	}
 }
 
@@ -215,14 +215,10 @@ func (c *neverWedged) Next() (time.Duration, bool) { return c.owed.next() }
 
 func (c *neverWedged) Expire(now time.Duration) error {
 	for {
-		at, l, ok := c.owed.pop(now)
+		l, ok := c.owed.ring(now)
 		if !ok {
 			return nil
 		}
-		if l.ended || at != l.v.wake {
-			continue
-		}
-		l.v.wake = 0
 		if err := c.overdue(l, now); err != nil {
 			return err
 		}

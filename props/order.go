@@ -143,7 +143,7 @@ func (s *sequence) attempt(e *trace.Event) error {
 	if oldest := st.window.first(); e.Seq != oldest {
 		return fmt.Errorf("an attempt on record %d, but the oldest unsettled one is %d", e.Seq, oldest)
 	}
-	if e.Count == 0 || e.Seq+e.Count > st.window.next() {
+	if e.Count == 0 || e.Count > st.window.next()-e.Seq {
 		return fmt.Errorf("an attempt on %d records from %d, but the last one emitted is %d",
 			e.Count, e.Seq, st.window.next()-1)
 	}

@@ -38,7 +38,7 @@ type recovery struct {
 	bound time.Duration
 	slack time.Duration
 	lives lives[health]
-	owed  deadlines[*life[health]]
+	owed  alarms[*life[health]]
 
 	healed   bool
 	kept     bool // calls that hang stay hanging
@@ -58,7 +58,7 @@ type health struct {
 	limit     uint64        // of abandoned workers; 0 until one is
 	waiting   bool          // records wait at an open circuit
 	since     time.Duration // node time since which they do
-	wake      time.Duration
+	wake      alarm[*life[health]]
 }
 
 // SetSlack adds what the runtime's own delays amount to.
@@ -82,6 +82,7 @@ func (c *recovery) Observe(e *trace.Event) error {
 		h.drained = true
 	case trace.NodeCrashed, trace.NodeStopped:
 		l.ended = true
+		c.owed.unset(&h.wake)
 		h.stopped = e.Kind == trace.NodeStopped
 		return nil
 	case trace.NodePaused:
@@ -145,10 +146,7 @@ func (c *recovery) watch(l *life[health]) {
 	if h.time.frozen > 0 || !h.waiting {
 		return
 	}
-	if at := h.time.when(h.since) + c.bound + 1; h.wake == 0 || at < h.wake {
-		h.wake = at
-		c.owed.push(at, l)
-	}
+	c.owed.by(h.time.when(h.since)+c.bound+1, &h.wake, l)
 }
 
 // Next is the earlier of the next overdue settlement and the heal's deadline.
@@ -164,15 +162,11 @@ func (c *recovery) Next() (time.Duration, bool) {
 
 func (c *recovery) Expire(now time.Duration) error {
 	for {
-		at, l, ok := c.owed.pop(now)
+		l, ok := c.owed.ring(now)
 		if !ok {
 			break
 		}
-		if l.ended || at != l.v.wake {
-			continue
-		}
 		h := &l.v
-		h.wake = 0
 		if !h.waiting || h.time.frozen > 0 {
 			continue
 		}

@@ -44,7 +44,7 @@ type supervised struct {
 	judge
 	bound time.Duration
 	lives lives[care]
-	owed  deadlines[*life[care]]
+	owed  alarms[*life[care]]
 }
 
 // SetSlack adds what the runtime's own delays amount to.
@@ -56,7 +56,7 @@ type care struct {
 	time   nodeTime
 	worker patient
 	actors [trace.RoleExecutor + 1]patient
-	wake   time.Duration
+	wake   alarm[*life[care]]
 }
 
 // patient is an actor under supervision.
@@ -99,6 +99,7 @@ func (c *supervised) observe(l *life[care], e *trace.Event) error {
 		return nil
 	case trace.NodeCrashed, trace.NodeStopped:
 		l.ended = true
+		c.owed.unset(&s.wake)
 		return nil
 	case trace.NodePaused:
 		s.time.freeze(e.Time)
@@ -205,10 +206,7 @@ func (c *supervised) watch(l *life[care]) {
 		return
 	}
 	if _, due, ok := s.first(); ok {
-		if at := s.time.when(due) + c.bound + 1; s.wake == 0 || at < s.wake {
-			s.wake = at
-			c.owed.push(at, l)
-		}
+		c.owed.by(s.time.when(due)+c.bound+1, &s.wake, l)
 	}
 }
 
@@ -229,15 +227,11 @@ func (c *supervised) Next() (time.Duration, bool) { return c.owed.next() }
 
 func (c *supervised) Expire(now time.Duration) error {
 	for {
-		at, l, ok := c.owed.pop(now)
+		l, ok := c.owed.ring(now)
 		if !ok {
 			return nil
 		}
-		if l.ended || at != l.v.wake {
-			continue
-		}
 		s := &l.v
-		s.wake = 0
 		if who, due, down := s.first(); down && s.time.frozen == 0 && s.time.at(now) > due+c.bound {
 			c.checked++
 			return fmt.Errorf("%s: the %s failed and was neither restarted nor stopped by %v", l, who, now)
