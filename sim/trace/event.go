@@ -1,4 +1,3 @@
-// Package trace is replaced by its owner's doc.go.
 package trace
 
 import "time"
