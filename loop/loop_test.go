@@ -2,6 +2,7 @@ package loop_test
 
 import (
 	"errors"
+	"fmt"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -115,42 +116,51 @@ func TestSnapshotCoversItsTick(t *testing.T) {
 func TestSnapshotsAreReadWhileTheLoopRuns(t *testing.T) {
 	l := loop.New(idle{}, loop.Options{Ring: 16})
 	var stop atomic.Bool
+	var seen [2]atomic.Int64 // snapshots that were newer than the one before
+	var errs [2]error
 	var wg sync.WaitGroup
-	errs := make([]error, 4)
-	var seen atomic.Int64
 	for i := range errs {
 		wg.Go(func() {
-			var before uint64
-			for !stop.Load() {
+			defer stop.Store(true)
+			for before := l.Snapshot(); !stop.Load(); runtime.Gosched() {
 				s := l.Snapshot()
-				for j := range s.Log {
-					if s.Log[j].Record.Seq != s.Stats.RingDropped+1+uint64(j) {
-						errs[i] = errors.New("torn")
-						return
-					}
-				}
-				if s.Tick < before {
-					errs[i] = errors.New("went back")
+				if errs[i] = later(before, s); errs[i] != nil {
 					return
 				}
-				if s.Tick > before {
-					seen.Add(1)
+				if s.Tick > before.Tick {
+					seen[i].Add(1)
 				}
-				before = s.Tick
+				before = s
 			}
 		})
 	}
-	// Until each reader has seen some snapshots, however the machine runs.
-	for i := 1; seen.Load() < 200 || i < 200; i++ {
+	// Until each reader has seen some, however the machine runs.
+	for i := uint64(1); !stop.Load() && (seen[0].Load() < 50 || seen[1].Load() < 50); i++ {
 		l.Log(0, 0, line)
 		l.Advance()
-		l.Settle(uint64(i), appender.Appended)
+		l.Settle(i, appender.Appended)
 		l.Tick(time.Duration(i), 0)
 		runtime.Gosched()
 	}
 	stop.Store(true)
 	wg.Wait()
-	require.NoError(t, errors.Join(errs...))
+	require.NoError(t, errors.Join(errs[:]...))
+}
+
+// later reports in what a snapshot is not one contiguous moment after another.
+func later(before, s *loop.Snapshot) error {
+	if s.Tick < before.Tick || s.Stats.Records < before.Stats.Records {
+		return fmt.Errorf("went back from tick %d to %d", before.Tick, s.Tick)
+	}
+	if got, want := uint64(len(s.Log)), s.Stats.Records-s.Stats.RingDropped; got != want {
+		return fmt.Errorf("shows %d records of %d", got, want)
+	}
+	for i := range s.Log {
+		if got, want := s.Log[i].Record.Seq, s.Stats.RingDropped+1+uint64(i); got != want {
+			return fmt.Errorf("torn: record %d where %d belongs", got, want)
+		}
+	}
+	return nil
 }
 
 func TestRefusedInputIsCountedAndLogged(t *testing.T) {
