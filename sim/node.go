@@ -1,0 +1,259 @@
+package sim
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"meshsim/actors"
+	"meshsim/appender"
+	"meshsim/loop"
+	"meshsim/sim/trace"
+)
+
+// node is one node of the world, across its incarnations.
+type node struct {
+	w    *world
+	id   uint32
+	name string
+	key  uint64
+
+	// actor is the incarnation that is up, nil while the node is down. Live,
+	// the network's timers read it.
+	actor       atomic.Pointer[actors.Node]
+	incarnation uint32
+	model       loop.Model
+	durable     any // what the last crash left
+	shadowed    bool
+
+	crashes int       // crashes in force: the node is up at 0
+	pauses  int       // pauses in force
+	slows   []float64 // factors of the slows in force
+	clock   wallclock
+
+	control *appender.Control
+	open    appender.Opener
+	spoilMu sync.Mutex // live, calls are struck beside the director
+	spoils  []spoilt
+	hangs   int                 // faults in force that make calls hang
+	store   *appender.Buffering // the built-in appender's, if it buffers
+	stored  atomic.Uint64       // records that the innermost appender stored
+
+	past Records // of the incarnations that are over
+}
+
+// reset makes the node a new one, down, of world w.
+func (n *node) reset(w *world, id uint32) {
+	n.w, n.id, n.key = w, id, mix(mix(w.seed, rootNodes), uint64(id))
+	n.name = NodeName(int(id))
+	n.actor.Store(nil)
+	n.incarnation, n.model, n.durable, n.shadowed = 0, nil, nil, false
+	n.crashes, n.pauses, n.slows = 0, 0, n.slows[:0]
+	n.clock.reset(w.epoch)
+	n.control = appender.NewControl(n.key)
+	n.control.OnStrike(n.onStrike)
+	n.open = appender.FaultyOpener(n.opener(), n.control)
+	n.spoils, n.hangs, n.store = n.spoils[:0], 0, nil
+	if w.cfg.Open == nil && w.cfg.Appender.Kind == appenderBuffering {
+		n.store = appender.NewBuffering(w.cfg.Appender.Capacity)
+	}
+	n.stored.Store(0)
+	n.past = Records{}
+}
+
+// start begins the next incarnation.
+func (n *node) start() error {
+	n.incarnation++
+	w, h := n.w, &n.w.cfg.Host
+	n.model = n.newModel(n.durable)
+	exec := n.executor()
+	opts := actors.NodeOptions{
+		ID: uint64(n.id), Name: n.name, Incarnation: n.incarnation,
+		Seed: mix(n.key, uint64(n.incarnation)),
+		Loop: loop.Options{
+			Node: n.name, ID: uint64(n.id), Incarnation: n.incarnation,
+			Start: w.now(), Tick: w.cfg.Loop.Tick, Ring: w.cfg.Loop.Ring,
+		},
+		Host: actors.Host{
+			Open: n.open, Inbox: h.Inbox, Batch: h.Batch,
+			Attempts: h.Attempts, Abandoned: h.Abandoned, Deadline: h.Deadline, Grace: h.Grace,
+			Backoff: h.Backoff, MaxBackoff: h.MaxBackoff, Probe: h.Probe,
+		},
+		Exec:    exec,
+		Send:    n.send,
+		Wall:    n.clock.at,
+		Observe: w.court.observe,
+		Wants:   w.court.wants,
+	}
+	if n.shadowed {
+		opts.Shadow = n.shadow(opts.Loop, n.durable)
+	}
+	a, err := w.rt.Spawn(opts, n.model)
+	if err != nil {
+		return fmt.Errorf("sim: starting %s: %w", n.name, err)
+	}
+	n.actor.Store(a)
+	if d, ok := exec.(*daemons); ok {
+		d.actor.Store(a)
+	}
+	if n.pauses > 0 {
+		n.w.tell(trace.Event{Kind: trace.NodePaused, Node: n.id, Incarnation: n.incarnation})
+	}
+	return nil
+}
+
+// shadow makes, when called, a loop equal to the incarnation's at its start.
+func (n *node) shadow(o loop.Options, durable any) func() *loop.Loop {
+	return func() *loop.Loop { return loop.New(n.newModel(durable), o) }
+}
+
+func (n *node) send(to uint64, msg any) {
+	if to > uint64(len(n.w.nodes)) {
+		to = 0
+	}
+	n.w.net.send(n.id, uint32(to), msg)
+}
+
+// Durable is an optional interface of models that survive a crash in part.
+// Durable is called when the node crashes, on a model that is not used any
+// more; what it returns is handed to Config.Model when the node restarts.
+type Durable interface{ Durable() any }
+
+// begin applies a node fault; false if there was nothing to strike.
+func (n *node) begin(s *strike) bool {
+	now, f := n.w.now(), &s.fault
+	struck := true
+	switch f.Kind {
+	case kindCrash:
+		struck = n.actor.Load() != nil
+		n.crashes++
+		if struck {
+			n.crash()
+		}
+	case kindPause:
+		if n.pauses++; n.pauses == 1 {
+			n.w.stage.pause(n.id)
+			n.tellUp(trace.NodePaused)
+		}
+	case kindSlow:
+		n.slows = append(n.slows, f.Factor)
+	case kindSkew:
+		n.clock.skew(now, f.Factor)
+	case kindJump:
+		n.clock.jump(now, f.By)
+	}
+	if struck {
+		s.promise.fired++
+	}
+	return struck
+}
+
+// end takes a node fault back; others of its kind stay in force.
+func (n *node) end(s *strike) error {
+	now, f := n.w.now(), &s.fault
+	switch f.Kind {
+	case kindCrash:
+		if n.crashes--; n.crashes == 0 {
+			return n.start()
+		}
+	case kindPause:
+		if n.pauses--; n.pauses == 0 {
+			n.w.stage.resume(n.id)
+			n.tellUp(trace.NodeResumed)
+		}
+	case kindSlow:
+		n.slows = without(n.slows, f.Factor)
+	case kindSkew:
+		n.clock.unskew(now, f.Factor)
+	}
+	return nil // a jump is not taken back
+}
+
+func (n *node) tellUp(k trace.Kind) {
+	if n.actor.Load() != nil {
+		n.w.tell(trace.Event{Kind: k, Node: n.id, Incarnation: n.incarnation})
+	}
+}
+
+// crash ends the incarnation: volatile state is gone, the appender's store and
+// what the model calls durable stay.
+func (n *node) crash() {
+	a := n.actor.Load()
+	n.actor.Store(nil)
+	a.Crash()
+	n.past.add(a.Stats())
+	n.durable = nil
+	if d, ok := n.model.(Durable); ok {
+		n.durable = d.Durable()
+	}
+	n.model = nil
+}
+
+// slowness is the largest of the slows in force.
+func (n *node) slowness() float64 {
+	f := 1.0
+	for _, x := range n.slows {
+		f = max(f, x)
+	}
+	return f
+}
+
+// quiet reports whether nothing is pending and the circuit is closed.
+func (n *node) quiet() bool {
+	a := n.actor.Load()
+	if a == nil {
+		return false
+	}
+	s := a.Stats()
+	return s.Ledger.Pending() == 0 && !s.CircuitOpen
+}
+
+// exposed counts the occasions that an appender fault had at this node: what
+// was stored and what was struck.
+func (n *node) exposed() uint64 {
+	x := n.stored.Load()
+	for _, k := range appender.FaultKinds() {
+		x += n.control.Struck(k)
+	}
+	return x
+}
+
+// onStrike counts a call that an appender fault struck, for every fault of the
+// kind in force at the node.
+func (n *node) onStrike(kind string) {
+	n.spoilMu.Lock()
+	defer n.spoilMu.Unlock()
+	for i := range n.spoils {
+		if p := n.spoils[i].strike.promise; p.kind == kind {
+			p.fired++
+		}
+	}
+}
+
+// digest folds the state of the node's loop.
+func (n *node) digest() uint64 {
+	if a := n.actor.Load(); a != nil {
+		return a.Digest(uint64(n.id))
+	}
+	return 0
+}
+
+// records is the node's accounting over all incarnations.
+func (n *node) records() Records {
+	r := n.past
+	if a := n.actor.Load(); a != nil {
+		r.add(a.Stats())
+	}
+	return r
+}
+
+func (r *Records) add(s actors.HostStats) {
+	l := &s.Ledger
+	r.Emitted += l.Emitted
+	r.Appended += l.Appended
+	r.Failed += l.Failed
+	r.Unknown += l.Unknown
+	r.Dropped += l.Dropped
+	r.Lost += l.Lost
+	r.Pending += l.Pending()
+}

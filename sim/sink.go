@@ -1,0 +1,132 @@
+package sim
+
+import (
+	"context"
+
+	"meshsim/appender"
+	"meshsim/sim/trace"
+)
+
+// The built-in appenders.
+const (
+	appenderNoOp      = "noop"
+	appenderBuffering = "buffering"
+)
+
+// recorder stands between the faults and the appender proper, so that what it
+// sees stored was stored: the run's ground truth, whatever was answered to the
+// host afterwards. The stack under every host is
+//
+//	host -> Faulty -> recorder -> the built-in appender or the user's
+//
+// It is used as its appender is, one call at a time.
+type recorder struct {
+	inner   appender.Appender
+	env     appender.Env
+	node    *node
+	latency Dist   // of the built-in appenders; zero under a user's
+	key     uint64 // of the latency's draws
+	calls   uint64
+	shared  bool // inner outlives the epoch: it is not to be closed
+	ev      trace.Event
+}
+
+var (
+	_ appender.BatchAppender = (*recorder)(nil)
+	_ appender.Flusher       = (*recorder)(nil)
+)
+
+// Append stores rec and reports it.
+func (r *recorder) Append(ctx context.Context, rec appender.Record) error {
+	if err := r.wait(ctx); err != nil {
+		return err
+	}
+	if err := r.inner.Append(ctx, rec); err != nil {
+		return err
+	}
+	r.report(&rec)
+	return nil
+}
+
+// AppendBatch stores recs, or a prefix, and reports what was stored.
+func (r *recorder) AppendBatch(ctx context.Context, recs []appender.Record) (int, error) {
+	if err := r.wait(ctx); err != nil {
+		return 0, err
+	}
+	b, ok := r.inner.(appender.BatchAppender)
+	if !ok {
+		// One by one, each reported as soon as it is stored: the call may
+		// panic or hang in the middle.
+		for i := range recs {
+			if err := r.inner.Append(ctx, recs[i]); err != nil {
+				return i, err
+			}
+			r.report(&recs[i])
+		}
+		return len(recs), nil
+	}
+	n, err := b.AppendBatch(ctx, recs)
+	for i := range recs[:n] {
+		r.report(&recs[i])
+	}
+	return n, err
+}
+
+// wait is what one call costs when no fault adds to it: a batch is one call.
+func (r *recorder) wait(ctx context.Context) error {
+	r.calls++
+	d := draw(r.latency, r.key, purposeLatency, r.calls)
+	if d <= 0 {
+		return nil
+	}
+	return r.env.Clock.Sleep(ctx, d)
+}
+
+func (r *recorder) report(rec *appender.Record) {
+	r.node.stored.Add(1)
+	c := r.node.w.court
+	if !c.wants.Has(trace.SinkStored) {
+		return
+	}
+	r.ev = trace.Event{
+		Kind: trace.SinkStored, Node: r.node.id, Incarnation: rec.Incarnation,
+		Stream: rec.Stream, Seq: rec.Seq, Epoch: r.env.Epoch,
+	}
+	c.observe(&r.ev)
+}
+
+// Flush flushes the appender proper.
+func (r *recorder) Flush(ctx context.Context) error { return appender.Flush(ctx, r.inner) }
+
+// Close closes it, unless it outlives its epoch.
+func (r *recorder) Close() error {
+	if r.shared {
+		return nil
+	}
+	return appender.Close(r.inner)
+}
+
+// opener makes the stack under the node's host, but for the faults around it.
+// A buffering appender is one per node, like a store elsewhere: it survives
+// epochs and crashes, so that what an abandoned call still stores lands in the
+// same place as everything else.
+func (n *node) opener() appender.Opener {
+	cfg := &n.w.cfg
+	key := mix(n.key, rootSinks)
+	return func(ctx context.Context, env appender.Env) (appender.Appender, error) {
+		r := &recorder{env: env, node: n, key: mix(mix(key, uint64(env.Incarnation)), env.Epoch)}
+		switch {
+		case cfg.Open != nil:
+			inner, err := cfg.Open(ctx, env)
+			if err != nil {
+				return nil, err
+			}
+			r.inner = inner
+		case cfg.Appender.Kind == appenderNoOp:
+			r.inner, r.latency = appender.NoOp{}, cfg.Appender.Latency
+		default:
+			r.inner, r.latency, r.shared = n.store, cfg.Appender.Latency, true
+		}
+		return r, nil
+	}
+}
