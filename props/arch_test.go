@@ -36,7 +36,7 @@ var mayImport = map[string]struct{ own, others []string }{
 	"sim/trace":       {},
 	"loop":            {own: []string{"appender"}},
 	"loop/meshos":     {own: []string{"loop", "appender"}},
-	"actors":          {own: []string{"loop", "appender", "sim/trace"}, others: []string{protoactor}},
+	"actors":          {own: []string{"loop", "appender", "sim/trace"}, others: []string{protoactor, "github.com/orcaman/concurrent-map"}},
 	"sim":             {own: []string{"actors", "loop", "loop/meshos", "appender", "sim/kernel", "sim/trace"}},
 	"props":           {own: []string{"sim", "sim/trace", "loop", "appender"}},
 	"props/gen":       {own: []string{"sim"}, others: []string{"pgregory.net/rapid"}},

@@ -14,9 +14,9 @@ const RestartBound = 100 * time.Millisecond
 // Supervised holds when restarts follow the policy of the node's limits:
 //
 //   - the n-th failure in a row (of a worker) or in the window (of any other
-//     actor) is followed by a restart after a backoff between half of and one
-//     and a half times min(base * 2^(n-1), cap), and never more than the cap:
-//     by what the restart says, and by the clock;
+//     actor) is followed by a restart after a backoff between half of and the
+//     whole of min(base * 2^(n-1), cap): by what the restart says, and by the
+//     clock;
 //   - n is what the checker counts itself: a worker's count begins again only
 //     after an attempt that was answered, so that there is no storm;
 //   - an actor is stopped only when it failed more often in the window than
@@ -70,14 +70,14 @@ type patient struct {
 	stopped  bool
 }
 
-// envelope is the range in which the n-th backoff in a row may lie. The upper
-// end leaves room for jitter on either side; the cap is never exceeded.
+// envelope is the range in which the n-th backoff in a row may lie: the jitter
+// takes off up to a half.
 func envelope(n uint32, base, limit time.Duration) (least, most time.Duration) {
 	d := min(base, limit)
 	for i := uint32(1); i < n && d < limit; i++ {
 		d = min(2*d, limit)
 	}
-	return d / 2, min(d+d/2, limit)
+	return d / 2, d
 }
 
 func (c *supervised) Observe(e *trace.Event) error {

@@ -96,14 +96,14 @@ func TestSupervisedTripsOnWhateverIsNotThePolicy(t *testing.T) {
 			tp.worker(2).emit(1).append(2, 1, 1).add(failed).wait(50 * ms).add(back(50*ms, 1))
 		}, nil},
 		{"at once", func(tp *tape) { tp.worker(1).add(failed).add(back(0, 1)) },
-			s("with a backoff of 0s, outside 25ms to 75ms")},
+			s("with a backoff of 0s, outside 25ms to 50ms")},
 		{"sooner than it says", func(tp *tape) { tp.worker(1).add(failed).wait(10 * ms).add(back(50*ms, 1)) },
 			s("restarted 10ms after its failure, though its backoff was 50ms")},
 		{"later than it says", func(tp *tape) { tp.worker(1).add(failed).wait(200 * ms).add(back(50*ms, 1)) },
 			s("restarted 200ms after its failure")},
 		{"without doubling", func(tp *tape) {
 			tp.worker(1).add(failed).wait(50 * ms).add(back(50*ms, 1)).add(failed).wait(50 * ms).add(back(40*ms, 2))
-		}, s("after failure 2 with a backoff of 40ms, outside 50ms to 150ms")},
+		}, s("after failure 2 with a backoff of 40ms, outside 50ms to 100ms")},
 		{"beyond the cap", func(tp *tape) {
 			tp.worker(1)
 			for i, d := range []time.Duration{50 * ms, 100 * ms, 200 * ms, 500 * ms} {
