@@ -32,7 +32,7 @@ func newBusy(nodes int, see ...func() trace.Checker) *busy {
 	for n := range b.nodes {
 		b.show(trace.Event{Kind: trace.NodeStarted, Node: n + 1})
 		b.show(trace.Event{Kind: trace.WorkerStarted, Node: n + 1, Epoch: 1})
-		b.show(trace.Event{Kind: trace.TickArmed, Node: n + 1, Count: 1, Deadline: b.now + time.Hour})
+		b.show(trace.Event{Kind: trace.TickArmed, Node: n + 1, Count: 1, Deadline: b.now + 1e6*time.Hour})
 	}
 	return b
 }
