@@ -65,7 +65,7 @@ func marked(s string, i, end int) bool {
 		after = s[end]
 	}
 	switch {
-	case before == '[' && after == ']', before == '<' && after == '>', before == '(' && after == ')':
+	case (before == '[' || before == ':') && after == ']', before == '<' && after == '>', before == '(' && after == ')':
 		return true
 	case after == ':':
 		return before == ' ' || before == '['

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"meshsim/appender"
+	"meshsim/loop/meshos"
 	"meshsim/sim/trace"
 )
 
@@ -30,7 +31,7 @@ var markRules = []MarkRule{
 	onKind("circuit-closed", "a circuit closes again", trace.CircuitClosed),
 	onKind("circuit-opened", "a circuit opens", trace.CircuitOpened),
 	onKind("circuit-probed", "an open circuit lets a probe through", trace.CircuitProbed),
-	onAction("daemon-restarted", "a crashed daemon is restarted", "restart"),
+	onAction("daemon-backoff", "a crashed daemon is made to wait before it starts again", meshos.KindApplyBackoff),
 	onKind("input-lost", "a full inbox drops a peer's message", trace.InputLost),
 	onKind("line-dropped", "a full inbox drops a log line", trace.LineDropped),
 	onKind("message-cut", "a partition takes a message", trace.MessageCut),

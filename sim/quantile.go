@@ -33,8 +33,8 @@ func ln(x float64) float64 {
 	s := f / (2 + f)
 	s2 := float64(s * s)
 	s4 := float64(s2 * s2)
-	t1 := float64(s2 * horner(s4, l7, l5, l3, l1))
-	t2 := float64(s4 * horner(s4, l6, l4, l2))
+	t1 := float64(s2 * poly4(s4, l7, l5, l3, l1))
+	t2 := float64(s4 * poly3(s4, l6, l4, l2))
 	r := t1 + t2
 	hfsq := float64(float64(0.5*f) * f)
 	return float64(k*ln2Hi) - ((hfsq - (float64(s*(hfsq+r)) + float64(k*ln2Lo))) - f)
@@ -63,7 +63,7 @@ func exp(x float64) float64 {
 	lo := float64(float64(k) * ln2Lo)
 	r := hi - lo
 	t := float64(r * r)
-	c := r - float64(t*horner(t, p5, p4, p3, p2, p1))
+	c := r - float64(t*poly5(t, p5, p4, p3, p2, p1))
 	y := 1 - ((lo - float64(r*c)/(2-c)) - hi)
 	return math.Ldexp(y, k)
 }
@@ -76,10 +76,10 @@ func probit(u uint64) float64 {
 	q := p - 0.5
 	if math.Abs(q) <= 0.425 {
 		r := 0.180625 - float64(q*q)
-		return q * horner(r, 2.5090809287301226727e3, 3.3430575583588128105e4, 6.7265770927008700853e4,
+		return q * poly8(r, 2.5090809287301226727e3, 3.3430575583588128105e4, 6.7265770927008700853e4,
 			4.5921953931549871457e4, 1.3731693765509461125e4, 1.9715909503065514427e3,
 			1.3314166789178437745e2, 3.3871328727963666080) /
-			horner(r, 5.2264952788528545610e3, 2.8729085735721942674e4, 3.9307895800092710610e4,
+			poly8(r, 5.2264952788528545610e3, 2.8729085735721942674e4, 3.9307895800092710610e4,
 				2.1213794301586595867e4, 5.3941960214247511077e3, 6.8718700749205790830e2,
 				4.2313330701600911252e1, 1)
 	}
@@ -91,29 +91,32 @@ func probit(u uint64) float64 {
 	var z float64
 	if r <= 5 {
 		r -= 1.6
-		z = horner(r, 7.7454501427834140764e-4, 2.27238449892691845833e-2, 2.41780725177450611770e-1,
+		z = poly8(r, 7.7454501427834140764e-4, 2.27238449892691845833e-2, 2.41780725177450611770e-1,
 			1.27045825245236838258, 3.64784832476320460504, 5.76949722146069140550,
 			4.63033784615654529590, 1.42343711074968357734) /
-			horner(r, 1.05075007164441684324e-9, 5.47593808499534494600e-4, 1.51986665636164571966e-2,
+			poly8(r, 1.05075007164441684324e-9, 5.47593808499534494600e-4, 1.51986665636164571966e-2,
 				1.48103976427480074590e-1, 6.89767334985100004550e-1, 1.67638483018380384940,
 				2.05319162663775882187, 1)
 	} else {
 		r -= 5
-		z = horner(r, 2.01033439929228813265e-7, 2.71155556874348757815e-5, 1.24266094738807843860e-3,
+		z = poly8(r, 2.01033439929228813265e-7, 2.71155556874348757815e-5, 1.24266094738807843860e-3,
 			2.65321895265761230930e-2, 2.96560571828504891230e-1, 1.78482653991729133580,
 			5.46378491116411436990, 6.65790464350110377720) /
-			horner(r, 2.04426310338993978564e-15, 1.42151175831644588870e-7, 1.84631831751005468180e-5,
+			poly8(r, 2.04426310338993978564e-15, 1.42151175831644588870e-7, 1.84631831751005468180e-5,
 				7.86869131145613259100e-4, 1.48753612908506148525e-2, 1.36929880922735805310e-1,
 				5.99832206555887937690e-1, 1)
 	}
 	return math.Copysign(z, q)
 }
 
-// horner is the polynomial with these coefficients, highest power first.
-func horner(x float64, coefficients ...float64) float64 {
-	y := 0.0
-	for _, c := range coefficients {
-		y = float64(y*x) + c
-	}
-	return y
+// poly3 and its like are polynomials by Horner's rule, the highest power's
+// coefficient first.
+func poly3(x, a, b, c float64) float64 { return float64((float64(a*x)+b)*x) + c }
+
+func poly4(x, a, b, c, d float64) float64 { return float64(poly3(x, a, b, c)*x) + d }
+
+func poly5(x, a, b, c, d, e float64) float64 { return float64(poly4(x, a, b, c, d)*x) + e }
+
+func poly8(x, a, b, c, d, e, f, g, h float64) float64 {
+	return float64((float64((float64(poly5(x, a, b, c, d, e)*x)+f)*x)+g)*x) + h
 }

@@ -30,29 +30,25 @@ var builtins = []string{
 // Names are the built-in scenarios, the one to start with first.
 func Names() []string { return slices.Clone(builtins) }
 
-// Source is a built-in scenario's YAML, with its comments; nil if there is
-// none of this name.
-func Source(name string) []byte {
+// Source is a built-in scenario's YAML, with its comments. Its error says
+// which ones there are.
+func Source(name string) ([]byte, error) {
 	if !slices.Contains(builtins, name) {
-		return nil
-	}
-	data, err := builtinFiles.ReadFile("builtin/" + name + ".yaml")
-	if err != nil {
-		panic("scenario: a built-in one is missing: " + err.Error())
-	}
-	return data
-}
-
-// Builtin parses a built-in scenario. Its error says which ones there are.
-func Builtin(name string) (sim.Config, error) {
-	data := Source(name)
-	if data == nil {
 		expected := "one of " + strings.Join(builtins, ", ")
 		if meant := sim.Nearest(name, builtins); meant != "" {
 			expected = fmt.Sprintf("%q (did you mean that?)", meant)
 		}
-		return sim.Config{}, &sim.InputError{File: clip(name), Found: "no built-in scenario of this name",
+		return nil, &sim.InputError{File: clip(name), Found: "no built-in scenario of this name",
 			Expected: expected, Err: ErrScenario}
+	}
+	return builtinFiles.ReadFile("builtin/" + name + ".yaml")
+}
+
+// Builtin parses a built-in scenario. Its error says which ones there are.
+func Builtin(name string) (sim.Config, error) {
+	data, err := Source(name)
+	if err != nil {
+		return sim.Config{}, err
 	}
 	return Parse(name+".yaml", data)
 }

@@ -61,12 +61,14 @@ func (p *places) value(node ast.Node, v reflect.Value, path, what string) error 
 		p.at[path] = placeOf(node)
 	}
 	switch node := node.(type) {
-	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode, *ast.MergeKeyNode, *ast.DirectiveNode, *ast.MappingKeyNode:
-		return p.fail(placeOf(node), "an anchor, alias, tag or complex key", "plain YAML: scenarios do without them")
+	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode:
+		return p.fail(placeOf(node), describe(node), plain)
 	case *ast.CommentGroupNode, *ast.NullNode, nil:
 		return p.fail(placeOf(node), "nothing", expectation(v.Type()))
 	}
-	if text, ok := scalar(node); ok {
+	if text, ok := scalar(node); ok && v.Kind() == reflect.Struct && v.Type() != distType {
+		return p.fail(placeOf(node), show(node, text), what+": keys with values")
+	} else if ok {
 		return p.scalar(node, text, v, path)
 	}
 	if v.Type() == distType {
@@ -96,7 +98,7 @@ func (p *places) mapping(entries []*ast.MappingValueNode, v reflect.Value, path,
 		at := placeOf(e.Key)
 		key, ok := scalar(e.Key)
 		if !ok {
-			return p.fail(at, "an anchor, alias, tag or complex key", "plain YAML: scenarios do without them")
+			return p.fail(at, describe(e.Key), plain)
 		}
 		i, known := fieldIndex(v.Type(), key)
 		if !known {
@@ -285,6 +287,9 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
+// plain says what is expected where YAML's rarer constructs stand.
+const plain = "plain YAML: keys, values and lists"
+
 // mapping lists the entries of a mapping node.
 func mapping(node ast.Node) ([]*ast.MappingValueNode, bool) {
 	switch node := node.(type) {
@@ -333,6 +338,16 @@ func describe(node ast.Node) string {
 		return "a mapping"
 	case *ast.SequenceNode:
 		return "a list"
+	case *ast.AnchorNode:
+		return "an anchor (&)"
+	case *ast.AliasNode:
+		return "an alias (*)"
+	case *ast.TagNode:
+		return "a tag (!)"
+	case *ast.MergeKeyNode:
+		return "a merge key (<<)"
+	case *ast.MappingKeyNode:
+		return "a complex key (?)"
 	}
 	if text, ok := scalar(node); ok {
 		return show(node, text)

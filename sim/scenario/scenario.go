@@ -126,6 +126,8 @@ func (p *places) parse(data []byte) (ast.Node, error) {
 	for _, doc := range file.Docs {
 		switch {
 		case doc.Body == nil:
+		case doc.Body.Type() == ast.DirectiveType:
+			return nil, p.fail(placeOf(doc.Body), "a directive (%)", plain)
 		case root != nil:
 			return nil, p.fail(placeOf(doc.Body), "a second document", "one scenario per file")
 		default:
@@ -147,7 +149,7 @@ func (p *places) syntax(err error) error {
 	}
 	at := place{bad.GetToken().Position.Line, bad.GetToken().Position.Column}
 	line, _, _ := strings.Cut(bad.GetMessage(), "\n")
-	if strings.Contains(line, `'\t'`) {
+	if strings.Contains(line, "'\t'") {
 		return p.fail(at, "a tab", "spaces for indentation")
 	}
 	return p.fail(at, "invalid YAML ("+line+")", "a scenario in YAML")
