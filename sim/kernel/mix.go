@@ -1,7 +1,5 @@
 package kernel
 
-import "math/bits"
-
 // golden is 2^64 divided by the golden ratio: the increment of splitmix64.
 const golden = 0x9e3779b97f4a7c15
 
@@ -23,5 +21,5 @@ func Combine(a, b uint64) uint64 { return Mix(Mix(a+golden) + (b+1)*golden) }
 // that a difference once there never vanishes by folding equal things.
 func fold(h, v uint64) uint64 {
 	h = (h ^ v) * 0x9fb21c651e98df25
-	return h ^ bits.RotateLeft64(h, 25)>>1
+	return h ^ h>>32
 }
