@@ -61,7 +61,15 @@ type hold struct {
 	stream uint8
 	first  uint64
 	count  uint64
-	number uint32
+	// early are the records that settled while in hand: whether rightly is
+	// known only when the attempt's result is.
+	early []early
+}
+
+type early struct {
+	seq     uint64
+	outcome appender.Outcome
+	was     record
 }
 
 func (a *account) chain(stream uint8) *chain {
@@ -138,7 +146,7 @@ func (a *account) start(e *trace.Event) error {
 	if seq := a.chain(e.Stream).window.start(e.Seq, e.Count); seq != 0 {
 		return fmt.Errorf("record %d attempted though it is not pending", seq)
 	}
-	a.attempt = hold{e.Stream, e.Seq, e.Count, e.Attempt}
+	a.attempt = hold{e.Stream, e.Seq, e.Count, a.attempt.early[:0]}
 	return nil
 }
 
@@ -168,7 +176,34 @@ func (a *account) finish(e *trace.Event) error {
 		}
 	}
 	w.end(e.Seq, e.Count)
+	for i := range a.attempt.early {
+		if why := a.attempt.early[i].contradicts(e); why != "" {
+			return fmt.Errorf("record %d settled as %s, but %s", a.attempt.early[i].seq, a.attempt.early[i].outcome, why)
+		}
+	}
 	return nil
+}
+
+// contradicts says why a record that settled while in hand may not have, given
+// how the attempt ended.
+func (s *early) contradicts(e *trace.Event) string {
+	acked := e.Seq + min(e.Cap, e.Count)
+	uncertain := e.Result != trace.ResultOK && e.Result != trace.ResultError
+	switch s.outcome {
+	case appender.Appended:
+		if s.seq >= acked {
+			return fmt.Sprintf("the attempt acknowledged %d records from %d", e.Cap, e.Seq)
+		}
+	case appender.Unknown:
+		if !uncertain && !s.was.uncertain {
+			return "every attempt on it was answered"
+		}
+	case appender.Failed:
+		if e.Result == trace.ResultHang || uncertain && s.seq == acked {
+			return "the attempt left open whether it was stored"
+		}
+	}
+	return ""
 }
 
 func (a *account) settle(e *trace.Event) error {
@@ -176,6 +211,9 @@ func (a *account) settle(e *trace.Event) error {
 	was, ok := ch.window.settle(e.Seq)
 	if !ok {
 		return fmt.Errorf("record %d settled as %s, but it is not pending", e.Seq, appender.Outcome(e.Outcome))
+	}
+	if was.phase == inHand {
+		a.attempt.early = append(a.attempt.early, early{e.Seq, appender.Outcome(e.Outcome), was})
 	}
 	if why := a.forbids(was, e); why != "" {
 		return fmt.Errorf("record %d settled as %s, but %s", e.Seq, appender.Outcome(e.Outcome), why)

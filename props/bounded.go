@@ -71,8 +71,9 @@ func (c *bounded) observe(s *sizes, e *trace.Event) error {
 	case trace.LineLogged, trace.LineDropped:
 		s.lines -= min(s.lines, 1)
 	}
-	if s.lines > uint64(lim.LoopInbox)+1 {
-		// One more than the inbox holds may be on its way out of it.
+	if s.lines > uint64(lim.LoopInbox)+2 {
+		// Beside what the inbox holds, one may be in the loop's hands and one
+		// about to be dropped.
 		return within("loop inbox", s.lines, lim.LoopInbox)
 	}
 	if e.Ledger == nil {

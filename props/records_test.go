@@ -27,7 +27,7 @@ func TestARightHostHoldsEverything(t *testing.T) {
 				done(1, 1, 2, 2, trace.ResultOK, 2)
 		}, nil},
 		{"attempts used up end in failed", func(tp *tape) {
-			tp.worker(1).emit(1).try(1, 1, 1, 1).done(1, 1, 1, 1, trace.ResultError, 0).
+			tp.worker(1).emit(1).try(1, 1, 1, 1).done(1, 1, 1, 1, trace.ResultError, 0).wait(50*ms).
 				try(1, 2, 1, 1).done(1, 2, 1, 1, trace.ResultError, 0).settle(appender.Failed, 1, 2, 1)
 		}, nil},
 		{"a full inbox drops its oldest", func(tp *tape) {
@@ -36,11 +36,11 @@ func TestARightHostHoldsEverything(t *testing.T) {
 				store(1, 1).settle(appender.Appended, 1, 1, 1).done(1, 1, 1, 1, trace.ResultOK, 1).append(1, 3, 5)
 		}, nil},
 		{"applied, then an error, then stored again", func(tp *tape) {
-			tp.worker(1).emit(1).try(1, 1, 1, 1).store(1, 1).done(1, 1, 1, 1, trace.ResultUnknown, 0).
+			tp.worker(1).emit(1).try(1, 1, 1, 1).store(1, 1).done(1, 1, 1, 1, trace.ResultUnknown, 0).wait(50*ms).
 				try(1, 2, 1, 1).store(1, 1).settle(appender.Appended, 1, 2, 1).done(1, 2, 1, 1, trace.ResultOK, 1)
 		}, nil},
 		{"a deadline with the attempts used up is unknown", func(tp *tape) {
-			tp.worker(1).emit(1).try(1, 1, 1, 1).wait(time.Second).done(1, 1, 1, 1, trace.ResultDeadline, 0).
+			tp.worker(1).emit(1).try(1, 1, 1, 1).wait(time.Second).done(1, 1, 1, 1, trace.ResultDeadline, 0).wait(50*ms).
 				try(1, 2, 1, 1).wait(time.Second).done(1, 2, 1, 1, trace.ResultError, 0).settle(appender.Unknown, 1, 2, 1)
 		}, nil},
 		{"a hang is abandoned, its late effects and answer change nothing", func(tp *tape) {
@@ -150,11 +150,11 @@ func TestAccountingTripsOnWhateverTheEventsDoNotAllow(t *testing.T) {
 			tp.worker(1).emit(1).settle(appender.Appended, 1, 1, 1)
 		}, acc("it was never attempted")},
 		{"failed though stored", func(tp *tape) {
-			tp.worker(1).emit(1).try(1, 1, 1, 1).store(1, 1).done(1, 1, 1, 1, trace.ResultError, 0).
+			tp.worker(1).emit(1).try(1, 1, 1, 1).store(1, 1).done(1, 1, 1, 1, trace.ResultError, 0).wait(50*ms).
 				try(1, 2, 1, 1).done(1, 2, 1, 1, trace.ResultError, 0).settle(appender.Failed, 1, 2, 1)
 		}, acc("the sink stored it")},
 		{"failed though an attempt left it open", func(tp *tape) {
-			tp.worker(1).emit(1).try(1, 1, 1, 1).done(1, 1, 1, 1, trace.ResultUnknown, 0).
+			tp.worker(1).emit(1).try(1, 1, 1, 1).done(1, 1, 1, 1, trace.ResultUnknown, 0).wait(50*ms).
 				try(1, 2, 1, 1).done(1, 2, 1, 1, trace.ResultError, 0).settle(appender.Failed, 1, 2, 1)
 		}, acc("an attempt left open whether it was stored")},
 		{"failed with attempts left", func(tp *tape) {
@@ -168,6 +168,16 @@ func TestAccountingTripsOnWhateverTheEventsDoNotAllow(t *testing.T) {
 				add(trace.Event{Kind: trace.WorkerAbandoned, Epoch: 1, Count: 1, Cap: 2}).simple(trace.CircuitOpened).
 				settle(appender.Unknown, 1, 1, 1).settle(appender.Failed, 0, 0, 2)
 		}, acc("an attempt left open whether it was stored")},
+		{"appended beyond what was acknowledged", func(tp *tape) {
+			tp.worker(1).emit(1, 2).try(1, 1, 1, 2).store(1, 1, 2).settle(appender.Appended, 1, 1, 1, 2).
+				done(1, 1, 1, 2, trace.ResultError, 1)
+		}, acc("record 2 settled as appended, but the attempt acknowledged 1 records from 1")},
+		{"unknown, but then the attempt is answered", func(tp *tape) {
+			tp.worker(1).emit(1).try(1, 2, 1, 1).settle(appender.Unknown, 1, 2, 1).done(1, 2, 1, 1, trace.ResultError, 0)
+		}, acc("record 1 settled as unknown, but every attempt on it was answered")},
+		{"failed, but then the attempt is left open", func(tp *tape) {
+			tp.worker(1).emit(1).try(1, 2, 1, 1).settle(appender.Failed, 1, 2, 1).done(1, 2, 1, 1, trace.ResultUnknown, 0)
+		}, acc("record 1 settled as failed, but the attempt left open whether it was stored")},
 		{"dropped, then stored", func(tp *tape) {
 			tp.worker(1).emit(1, 2, 3, 4).settle(appender.Dropped, 0, 0, 1).try(1, 1, 2, 1).store(1, 1)
 		}, map[string]string{"accounting": "it had settled as not stored",
@@ -179,7 +189,7 @@ func TestAccountingTripsOnWhateverTheEventsDoNotAllow(t *testing.T) {
 			tp.worker(1).emit(1).try(1, 1, 1, 1).store(1, 2)
 		}, map[string]string{"accounting": "record 2 stored, but never emitted", "order": "record 2 stored under epoch 1"}},
 		{"unknown though every attempt was answered", func(tp *tape) {
-			tp.worker(1).emit(1).try(1, 1, 1, 1).done(1, 1, 1, 1, trace.ResultError, 0).
+			tp.worker(1).emit(1).try(1, 1, 1, 1).done(1, 1, 1, 1, trace.ResultError, 0).wait(50*ms).
 				try(1, 2, 1, 1).done(1, 2, 1, 1, trace.ResultError, 0).settle(appender.Unknown, 1, 2, 1)
 		}, acc("every attempt on it was answered")},
 		{"unknown from the queue", func(tp *tape) { tp.worker(1).emit(1).settle(appender.Unknown, 0, 0, 1) },
@@ -255,8 +265,8 @@ func TestBoundedTripsOnWhateverExceedsItsCap(t *testing.T) {
 		{"the inbox", func(tp *tape) { tp.worker(1).emit(1, 2, 3, 4, 5) }, b("the inbox holds 5, more than 4")},
 		{"the batch", func(tp *tape) { tp.worker(1).emit(1, 2, 3, 4).append(1, 1, 4) }, b("the batch holds 4, more than 3")},
 		{"the attempts", func(tp *tape) {
-			tp.worker(1).emit(1).try(1, 1, 1, 1).done(1, 1, 1, 1, trace.ResultError, 0).
-				try(1, 2, 1, 1).done(1, 2, 1, 1, trace.ResultError, 0).try(1, 3, 1, 1)
+			tp.worker(1).emit(1).try(1, 1, 1, 1).done(1, 1, 1, 1, trace.ResultError, 0).wait(50*ms).
+				try(1, 2, 1, 1).done(1, 2, 1, 1, trace.ResultError, 0).wait(100*ms).try(1, 3, 1, 1)
 		}, b("the number of attempts holds 3, more than 2")},
 		{"the retry set", func(tp *tape) {
 			tp.worker(1).emit(1, 2, 3).try(1, 1, 1, 3).done(1, 1, 1, 3, trace.ResultError, 0).emit(4).
@@ -271,7 +281,7 @@ func TestBoundedTripsOnWhateverExceedsItsCap(t *testing.T) {
 			tp.worker(1).add(trace.Event{Kind: trace.WorkerAbandoned, Epoch: 1, Count: 1, Cap: 2}).
 				worker(2).add(trace.Event{Kind: trace.WorkerAbandoned, Epoch: 2, Count: 1, Cap: 2})
 		}, b("1 abandoned workers are reported alive where 2 are")},
-		{"the loop's inbox", func(tp *tape) { tp.line(trace.LineIn, 1, 2, 3, 4, 5, 6) },
-			b("the loop inbox holds 6, more than 4")},
+		{"the loop's inbox", func(tp *tape) { tp.line(trace.LineIn, 1, 2, 3, 4, 5, 6, 7) },
+			b("the loop inbox holds 7, more than 4")},
 	})
 }

@@ -22,11 +22,13 @@ const RestartBound = 100 * time.Millisecond
 //   - an actor is stopped only when it failed more often in the window than
 //     the policy allows, and then it is never restarted;
 //   - whoever failed is restarted or stopped, within the cap and bound (0
-//     means [RestartBound]); a worker's failure may also wait for the circuit;
+//     means [RestartBound]);
+//   - a record is tried again under the same epoch only after a backoff by the
+//     number of the attempts so far;
 //   - nothing escalates past its supervisor.
 //
-// Times are node time: pauses do not count. Excluded are nodes that crashed or
-// stopped.
+// A backoff may pass while its node is paused, but lateness is counted in node
+// time. Excluded are nodes that crashed or stopped.
 func Supervised(bound time.Duration) func() trace.Checker {
 	if bound <= 0 {
 		bound = RestartBound
@@ -34,7 +36,7 @@ func Supervised(bound time.Duration) func() trace.Checker {
 	return func() trace.Checker {
 		return &supervised{bound: bound, judge: always("supervised",
 			trace.NodeStarted, trace.NodeCrashed, trace.NodeStopped,
-			trace.NodePaused, trace.NodeResumed, trace.AttemptEnded,
+			trace.NodePaused, trace.NodeResumed, trace.AttemptStarted, trace.AttemptEnded,
 			trace.WorkerFailed, trace.WorkerRestarted,
 			trace.ActorFailed, trace.ActorRestarted, trace.ActorStopped, trace.Escalated)}
 	}
@@ -56,7 +58,14 @@ type care struct {
 	time   nodeTime
 	worker patient
 	actors [trace.RoleExecutor + 1]patient
+	last   answer
 	wake   alarm[*life[care]]
+}
+
+// answer is the last attempt that was answered.
+type answer struct {
+	epoch uint64
+	at    time.Duration
 }
 
 // patient is an actor under supervision.
@@ -65,7 +74,8 @@ type patient struct {
 	inRow    uint32          // of a worker: since an attempt was answered
 	count    uint32          // what counted at the last failure
 	down     bool
-	since    time.Duration // node time of the last failure
+	failed   time.Duration // when it did last
+	since    time.Duration // the same in node time
 	owed     time.Duration // node time by which it must be up, or stopped
 	stopped  bool
 }
@@ -110,10 +120,10 @@ func (c *supervised) observe(l *life[care], e *trace.Event) error {
 		}
 		return nil
 	case trace.AttemptEnded:
-		if e.Result == trace.ResultOK || e.Result == trace.ResultError || e.Cap > 0 {
-			s.worker.inRow = 0
-		}
+		s.ended(e)
 		return nil
+	case trace.AttemptStarted:
+		return c.retry(s, e)
 	}
 	c.checked++
 	lim := orDefault(s.limits)
@@ -121,7 +131,7 @@ func (c *supervised) observe(l *life[care], e *trace.Event) error {
 	switch e.Kind {
 	case trace.WorkerFailed:
 		s.worker.inRow++
-		s.worker.fail(s.worker.inRow, now, now+lim.MaxBackoff+lim.Probe)
+		s.worker.fail(s.worker.inRow, e.Time, now, now+lim.MaxBackoff)
 		c.watch(l)
 	case trace.WorkerRestarted:
 		return c.restart(&s.worker, "worker", e, now, lim.Backoff, lim.MaxBackoff)
@@ -136,14 +146,41 @@ func (c *supervised) observe(l *life[care], e *trace.Event) error {
 	return nil
 }
 
+// ended notes an attempt's end.
+func (s *care) ended(e *trace.Event) {
+	if e.Result == trace.ResultOK || e.Result == trace.ResultError || e.Cap > 0 {
+		s.worker.inRow = 0
+	}
+	s.last = answer{}
+	switch e.Result {
+	case trace.ResultOK, trace.ResultError, trace.ResultUnknown, trace.ResultDeadline:
+		s.last = answer{e.Epoch, e.Time}
+	}
+}
+
+// retry judges the wait before an attempt that follows another one.
+func (c *supervised) retry(s *care, e *trace.Event) error {
+	if e.Attempt < 2 || s.last.epoch != e.Epoch {
+		return nil
+	}
+	c.checked++
+	lim := orDefault(s.limits)
+	least, _ := envelope(e.Attempt-1, lim.Backoff, lim.MaxBackoff)
+	if waited := e.Time - s.last.at; waited < least {
+		return fmt.Errorf("record %d was tried for the %d. time %v after the attempt before, sooner than %v",
+			e.Seq, e.Attempt, waited, least)
+	}
+	return nil
+}
+
 // actor judges the supervision of an actor that is not a worker.
 func (c *supervised) actor(l *life[care], e *trace.Event, now time.Duration, lim *trace.Limits) error {
 	p := &l.v.actors[e.Actor]
 	switch e.Kind {
 	case trace.ActorFailed:
-		p.forget(now - lim.RestartWindow)
-		p.failures = append(p.failures, now)
-		p.fail(uint32(len(p.failures)), now, now+lim.RestartMaxBackoff)
+		p.forget(e.Time - lim.RestartWindow)
+		p.failures = append(p.failures, e.Time)
+		p.fail(uint32(len(p.failures)), e.Time, now, now+lim.RestartMaxBackoff)
 		c.watch(l)
 	case trace.ActorRestarted:
 		if int(p.count) > lim.Restarts {
@@ -162,8 +199,8 @@ func (c *supervised) actor(l *life[care], e *trace.Event, now time.Duration, lim
 }
 
 // fail notes a failure and by when it must be answered.
-func (p *patient) fail(count uint32, now, owed time.Duration) {
-	p.count, p.down, p.since, p.owed = count, true, now, owed
+func (p *patient) fail(count uint32, at, now, owed time.Duration) {
+	p.count, p.down, p.failed, p.since, p.owed = count, true, at, now, owed
 }
 
 // forget drops the failures at or before the window's beginning. A window's
@@ -193,8 +230,11 @@ func (c *supervised) restart(p *patient, who string, e *trace.Event, now, base, 
 		return fmt.Errorf("the %s was restarted after failure %d with a backoff of %v, outside %v to %v",
 			who, p.count, e.Delay, least, most)
 	}
-	if waited := now - p.since; waited < e.Delay || waited > e.Delay+c.bound {
+	if waited := e.Time - p.failed; waited < e.Delay {
 		return fmt.Errorf("the %s was restarted %v after its failure, though its backoff was %v", who, waited, e.Delay)
+	}
+	if waited := now - p.since; waited > e.Delay+c.bound {
+		return fmt.Errorf("the %s was restarted as late as %v after its failure, though its backoff was %v", who, waited, e.Delay)
 	}
 	return nil
 }
