@@ -81,9 +81,13 @@ type NodeOptions struct {
 	Send func(to uint64, msg any)
 	// Wall maps the monotonic clock to the node's civil time; nil means no skew.
 	Wall func(mono time.Duration) time.Time
-	// Observe sees the events of kinds Wants, serialised per runtime.
+	// Observe sees the events of kinds Wants, serialised per runtime. It must
+	// not call methods of a Node or of the runtime, Clock().Now apart.
 	Observe func(*trace.Event)
 	Wants   trace.KindSet
+	// Shadow, if set, makes a loop equal to this one at its start: it is what
+	// NodeStarted carries as its Data.
+	Shadow func() *loop.Loop
 }
 
 // Runtime hosts nodes: simulated or live, behind one API.
@@ -101,6 +105,7 @@ type HostStats struct {
 	Ledger                           trace.Ledger
 	Errors, Deadlines, Panics, Hangs uint64 // the four outcomes of an attempt that did not succeed
 	Retries, Stale                   uint64
+	OpenFailures                     uint64 // openings that failed: error, deadline, panic or hang
 	Epoch                            uint64
 	AbandonedNow                     int
 	CircuitOpen                      bool

@@ -1,0 +1,424 @@
+package actors
+
+import (
+	"fmt"
+	"runtime/debug"
+	"sync"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"meshsim/appender"
+	"meshsim/sim/trace"
+)
+
+// lane is one of a mailbox's queues of messages to its actor.
+type lane uint8
+
+const (
+	// urgent: alarms and ticks. They overtake everything but the system.
+	urgent lane = iota
+	// control: what its protocol bounds; a full lane is a bug and panics.
+	control
+	// droppable: a full lane drops its oldest message.
+	droppable
+
+	numLanes
+)
+
+// mailbox is an [actor.Mailbox] that delivers one message per step, bounded,
+// never blocking a sender:
+//
+//	(1) System messages come first, in their order; while the mailbox is
+//	    suspended, nothing else comes.
+//	(2) Urgent messages come next; the other lanes are one first-in, first-out
+//	    queue by their stamps.
+//	(3) Only the droppable lane ever loses a message: its oldest, when it is
+//	    full.
+//	(4) While a handler runs, or is parked, nothing is delivered: system
+//	    messages wait, too.
+//
+// In a simulation the driver calls step, and no lock is taken. Live, run drains
+// the mailbox on a goroutine that ends when it is empty.
+type mailbox struct {
+	rt   *runtime
+	n    *Node
+	role uint32
+	id   uint32 // the driver's, in a simulation
+	inv  actor.MessageInvoker
+
+	mu        sync.Mutex // live
+	sys       []any      // sys[sysHead:] wait
+	sysHead   int
+	lanes     [numLanes]appender.Ring[entry]
+	stamp     uint64
+	highest   [numLanes]int
+	name      [numLanes]string // of queues that report their depth
+	suspended bool
+	busy      bool // a handler runs or is parked
+	enabled   bool // the driver will call step; live: a goroutine runs
+	closed    bool
+	raising   bool   // a kindRaise waits
+	headCause uint64 // with which it was enabled
+
+	// onTake and onDrop see the droppable lane's messages leave it, under the
+	// lock; onClose sees the control messages that a closing mailbox drops.
+	onTake, onDrop, onClose func(*entry)
+
+	cur       entry // in the handler's hands
+	curSys    any
+	inHandler bool
+}
+
+var _ actor.Mailbox = (*mailbox)(nil)
+
+// newMailbox makes a mailbox; it delivers nothing before protoactor has
+// registered its actor.
+func (rt *runtime) newMailbox(n *Node, role uint32, urgents, controls, droppables int) *mailbox {
+	m := &mailbox{rt: rt, n: n, role: role}
+	m.lanes[urgent] = *appender.NewRing[entry](urgents)
+	m.lanes[control] = *appender.NewRing[entry](controls)
+	m.lanes[droppable] = *appender.NewRing[entry](droppables)
+	if rt.drv != nil {
+		m.id = rt.drv.NewActor(uint32(n.o.ID), m.step)
+	}
+	return m
+}
+
+func (m *mailbox) lock() {
+	if m.rt.drv == nil {
+		m.mu.Lock()
+	}
+}
+
+func (m *mailbox) unlock() {
+	if m.rt.drv == nil {
+		m.mu.Unlock()
+	}
+}
+
+// post puts a copy of e in a lane, and reports whether the mailbox took it: a
+// closed one does not.
+func (m *mailbox) post(l lane, e *entry) bool {
+	m.lock()
+	ok := m.push(l, e)
+	m.unlock()
+	return ok
+}
+
+// push is post for whoever holds the lock.
+func (m *mailbox) push(l lane, e *entry) bool {
+	if m.closed {
+		return false
+	}
+	r := &m.lanes[l]
+	m.stamp++
+	e.stamp = m.stamp
+	if m.rt.drv != nil {
+		e.cause = m.rt.drv.Child()
+	}
+	if r.Len() == r.Cap() {
+		if l != droppable {
+			panic(fmt.Sprintf("actors: mailbox of role %d: more than %d messages in lane %d: a protocol broke its bound", m.role, r.Cap(), l))
+		}
+		evicted, _ := r.Push(*e)
+		if m.onDrop != nil {
+			m.onDrop(&evicted)
+		}
+	} else {
+		r.Push(*e)
+	}
+	if n := r.Len(); n > m.highest[l] {
+		m.highest[l] = n
+		if m.name[l] != "" {
+			m.n.depth(m.name[l], n, r.Cap())
+		}
+	}
+	m.schedule()
+	return true
+}
+
+// raise makes the actor's next message a panic with failure. While one waits,
+// another is not added: there is no more to tell.
+func (m *mailbox) raise(failure error) {
+	m.lock()
+	defer m.unlock()
+	if !m.raising {
+		m.raising = m.push(control, &entry{kind: kindRaise, err: failure})
+	}
+}
+
+// PostUserMessage implements [actor.Mailbox]. No part of this package sends
+// user messages through protoactor; what else arrives here has no place in a
+// bounded queue, and is not taken.
+func (m *mailbox) PostUserMessage(any) {}
+
+// PostSystemMessage implements [actor.Mailbox].
+func (m *mailbox) PostSystemMessage(msg any) {
+	m.lock()
+	defer m.unlock()
+	if m.closed {
+		return
+	}
+	m.sys = append(m.sys, msg)
+	m.schedule()
+}
+
+// RegisterHandlers implements [actor.Mailbox]. The dispatcher is not used: the
+// runtime schedules by itself.
+func (m *mailbox) RegisterHandlers(inv actor.MessageInvoker, _ actor.Dispatcher) {
+	m.lock()
+	defer m.unlock()
+	m.inv = inv
+	m.schedule()
+}
+
+// Start implements [actor.Mailbox].
+func (m *mailbox) Start() {}
+
+// UserMessageCount implements [actor.Mailbox].
+func (m *mailbox) UserMessageCount() int {
+	m.lock()
+	defer m.unlock()
+	n := 0
+	for l := range m.lanes {
+		n += m.lanes[l].Len()
+	}
+	return n
+}
+
+// next is the lane whose message comes next.
+func (m *mailbox) next() (r *appender.Ring[entry], l lane) {
+	if m.suspended {
+		return nil, 0
+	}
+	if u := &m.lanes[urgent]; u.Len() > 0 {
+		return u, urgent
+	}
+	c, d := &m.lanes[control], &m.lanes[droppable]
+	switch {
+	case c.Len() == 0 && d.Len() == 0:
+		return nil, 0
+	case d.Len() == 0, c.Len() > 0 && c.Ptr(0).stamp < d.Ptr(0).stamp:
+		return c, control
+	default:
+		return d, droppable
+	}
+}
+
+// schedule sees to it that the next message is delivered, if there is one.
+func (m *mailbox) schedule() {
+	if m.inv == nil || m.busy {
+		return
+	}
+	if m.rt.drv == nil {
+		if !m.enabled && m.waiting() {
+			m.enabled = true
+			m.rt.goes(m.run, m)
+		}
+		return
+	}
+	cause, any := uint64(0), m.sysHead < len(m.sys)
+	if !any {
+		if r, _ := m.next(); r != nil {
+			cause, any = r.Ptr(0).cause, true
+		}
+	}
+	switch {
+	case m.enabled && any && cause == m.headCause:
+		return
+	case m.enabled:
+		// Another message has come to the head, or none is left.
+		m.rt.drv.Disable(m.id)
+	}
+	m.enabled, m.headCause = any, cause
+	if any {
+		m.rt.drv.Enable(m.id, cause)
+	}
+}
+
+// waiting reports whether there is a message to deliver.
+func (m *mailbox) waiting() bool {
+	if m.closed {
+		return false
+	}
+	if m.sysHead < len(m.sys) {
+		return true
+	}
+	r, _ := m.next()
+	return r != nil
+}
+
+// step delivers one message, for the driver.
+func (m *mailbox) step() {
+	m.enabled = false
+	if m.closed {
+		return
+	}
+	rt := m.rt
+	m.busy, rt.running = true, m
+	m.deliver()
+	m.busy, rt.running = false, nil
+	if m.closed {
+		rt.drv.FreeActor(m.id)
+	} else {
+		m.schedule()
+	}
+	rt.pollWatched()
+}
+
+// run delivers messages until there are none, live.
+func (m *mailbox) run() {
+	for {
+		m.mu.Lock()
+		if !m.waiting() {
+			m.enabled = false
+			m.mu.Unlock()
+			return
+		}
+		m.busy = true
+		m.mu.Unlock()
+		m.deliver()
+		m.mu.Lock()
+		m.busy = false
+		m.mu.Unlock()
+	}
+}
+
+// deliver hands one message to the actor. A panic of its handler becomes a
+// failure that its supervisor hears of.
+func (m *mailbox) deliver() {
+	defer m.rescue()
+	m.lock()
+	if m.sysHead < len(m.sys) {
+		m.curSys = m.popSystem()
+		switch m.curSys.(type) {
+		case *actor.SuspendMailbox:
+			m.suspended = true
+			m.unlock()
+		case *actor.ResumeMailbox:
+			m.suspended = false
+			m.unlock()
+		default:
+			m.unlock()
+			m.inHandler = true
+			m.inv.InvokeSystemMessage(m.curSys)
+			m.inHandler = false
+		}
+		m.curSys = nil
+		return
+	}
+	r, l := m.next()
+	if r == nil {
+		m.unlock()
+		return
+	}
+	m.cur, _ = r.Pop()
+	if l == droppable && m.onTake != nil {
+		m.onTake(&m.cur)
+	}
+	m.unlock()
+	m.inHandler = true
+	m.inv.InvokeUserMessage(&m.cur)
+	m.inHandler = false
+	m.cur.msg, m.cur.err = nil, nil
+}
+
+func (m *mailbox) popSystem() any {
+	msg := m.sys[m.sysHead]
+	m.sys[m.sysHead] = nil
+	if m.sysHead++; m.sysHead == len(m.sys) {
+		m.sys, m.sysHead = m.sys[:0], 0
+	}
+	return msg
+}
+
+// rescue is deferred around a handler.
+func (m *mailbox) rescue() {
+	if !m.inHandler {
+		return
+	}
+	v := recover()
+	if v == nil {
+		m.exited()
+		return
+	}
+	m.inHandler = false
+	failure := &appender.PanicError{Value: v}
+	if m.rt.drv == nil {
+		failure.Stack = debug.Stack()
+	}
+	m.fail(failure)
+}
+
+// exited is called when the handler ended its goroutine (runtime.Goexit, as by
+// t.FailNow). In a simulation that ends the run: it may be its unwinding. Live
+// it counts as a failure, and another goroutine takes the mailbox over.
+func (m *mailbox) exited() {
+	if m.rt.drv != nil {
+		return
+	}
+	m.inHandler = false
+	m.fail(ErrExited)
+	m.mu.Lock()
+	m.busy = false
+	m.mu.Unlock()
+	m.rt.goes(m.run, m)
+}
+
+// fail tells the supervisor.
+func (m *mailbox) fail(failure error) {
+	var msg any = &m.cur
+	if m.curSys != nil {
+		msg = m.curSys
+	}
+	m.curSys, m.cur.msg, m.cur.err = nil, nil, nil
+	m.inv.EscalateFailure(failure, msg)
+}
+
+// close makes the mailbox take and deliver nothing more, at once; what waits
+// is dropped. A handler that runs goes on to its end.
+func (m *mailbox) close() {
+	m.lock()
+	if m.closed {
+		m.unlock()
+		return
+	}
+	m.closed = true
+	for d := &m.lanes[droppable]; m.onDrop != nil && d.Len() > 0; {
+		e, _ := d.Pop()
+		m.onDrop(&e)
+	}
+	var left []entry
+	if m.onClose != nil {
+		left = m.lanes[control].AppendTo(nil)
+	}
+	for l := range m.lanes {
+		m.lanes[l].Clear()
+	}
+	clear(m.sys)
+	m.sys, m.sysHead = nil, 0
+	if m.rt.drv != nil && m.rt.running != m {
+		m.rt.drv.FreeActor(m.id) // else the step does it, once its handler is over
+	}
+	m.unlock()
+	for i := range left {
+		m.onClose(&left[i])
+	}
+}
+
+// String names the actor by its node and role.
+func (m *mailbox) String() string {
+	return fmt.Sprintf("%s of node %s, incarnation %d", roleNames[m.role], m.n.o.Name, m.n.o.Incarnation)
+}
+
+var roleNames = [...]string{
+	trace.RoleNode: "supervisor", trace.RoleLoop: "loop", trace.RoleHost: "appender host",
+	trace.RoleWorker: "worker", trace.RoleExecutor: "executor",
+}
+
+// raisedNow says that the actor has got its kindRaise.
+func (m *mailbox) raisedNow() {
+	m.lock()
+	defer m.unlock()
+	m.raising = false
+}

@@ -1,0 +1,70 @@
+package actors
+
+import (
+	"log/slog"
+	"sync"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/asynkron/protoactor-go/eventstream"
+	cmap "github.com/orcaman/concurrent-map"
+)
+
+// A stock ActorSystem costs 2.8 MiB, nearly all of it 1,024 buckets of 32
+// shards for the registry. A node has half a dozen actors, and a mesh may have
+// ten thousand nodes: one bucket of one shard will do. The count of shards is a
+// global of its package and must be set before the first system is made.
+func init() { cmap.SHARD_COUNT = 1 }
+
+var discard = slog.New(slog.DiscardHandler)
+
+// systems keeps actor systems that have been reset, because one costs over
+// 100 us to make.
+var systems = sync.Pool{New: func() any {
+	return actor.NewActorSystem(actor.WithLoggerFactory(
+		func(*actor.ActorSystem) *slog.Logger { return discard }))
+}}
+
+// takeSystem returns a slim, silent actor system that nothing was spawned in.
+func takeSystem(name string) *actor.ActorSystem {
+	sys := systems.Get().(*actor.ActorSystem)
+	resetSystem(sys, name)
+	return sys
+}
+
+// giveSystem takes a system in that no handler will use any more.
+func giveSystem(sys *actor.ActorSystem) {
+	resetSystem(sys, "") // now, so that it keeps nothing of its node alive
+	systems.Put(sys)
+}
+
+// resetSystem makes a system equal to a new one, with a name. What a system
+// holds of its past is all in what is replaced here: its registry with its
+// sequence of ids, its guardians, and who listens to its events. Of the stock
+// listeners to dead letters the one that logs is left out, because it starts a
+// goroutine and a ticker of its own; the one that answers to a Watch of an
+// actor that is gone stays.
+func resetSystem(sys *actor.ActorSystem, name string) {
+	sys.ID = name
+	r := sys.ProcessRegistry
+	r.Address = name
+	r.SequenceID = 0
+	r.RemoteHandlers = nil
+	r.LocalPIDs = &actor.SliceMap{LocalPIDs: []cmap.ConcurrentMap{cmap.New()}}
+	sys.Guardians = actor.NewGuardians(sys)
+	sys.EventStream = eventstream.NewEventStream()
+	sys.EventStream.Subscribe(func(e any) { answerWatch(sys, e) })
+	r.Add(sys.DeadLetter, "deadletter")
+	r.Add(actor.NewEventStreamProcess(sys), "eventstream")
+}
+
+func answerWatch(sys *actor.ActorSystem, e any) {
+	dead, ok := e.(*actor.DeadLetterEvent)
+	if !ok {
+		return
+	}
+	if w, ok := dead.Message.(*actor.Watch); ok {
+		if p, ok := sys.ProcessRegistry.Get(w.Watcher); ok {
+			p.SendSystemMessage(w.Watcher, &actor.Terminated{Who: dead.PID, Why: actor.TerminatedReason_NotFound})
+		}
+	}
+}
