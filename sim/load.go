@@ -201,9 +201,14 @@ func seconds(s float64) (time.Duration, bool) {
 	return time.Duration(ns), true
 }
 
-// line makes the text of line num without allocating: a slice of the filler.
+// line makes line num without allocating: its text is a slice of the filler
+// that begins with a word.
 func (g *generator) line(num uint64) loop.LogLine {
-	at := below(len(g.text)-g.load.Bytes+1, g.key, purposeLoadText, num)
+	at := below(fillerWindow, g.key, purposeLoadText, num)
+	for g.text[at] != ' ' {
+		at++
+	}
+	at++
 	return loop.LogLine{
 		Level:   levelMix[bitsOf(g.key, purposeLoadLevel, num)>>60],
 		Daemon:  uint64(below(g.daemons+1, g.key, purposeLoadDaemon, num)),
@@ -218,16 +223,25 @@ var levelMix = [16]appender.Level{
 	appender.Info, appender.Info, appender.Info, appender.Info, appender.Info,
 }
 
-// fillerWindow is how many different messages a filler holds.
-const fillerWindow = 2048
+// fillerWindow is where in a filler a message may begin.
+const fillerWindow = 4096
 
-// filler is a text of which every slice of the given length is a message.
+// fillerPhrases have words of at most 16 bytes.
+var fillerPhrases = []string{
+	"peer answered in time; ", "queue drained; ", "lease renewed for slot 7; ", "snapshot written; ",
+	"retrying the upstream call; ", "connection accepted; ", "cache warmed; ", "checkpoint 42 reached; ",
+	"worker idle; ", "route recomputed; ", "quota refreshed; ", "index compacted; ", "session closed by peer; ",
+}
+
+// filler is a text long enough that a message of the given length can begin
+// anywhere in its window, or up to a word later. It is the same for every
+// load: what varies is where the messages begin.
 func filler(bytes int) string {
-	const phrases = "peer answered in time; queue drained; lease renewed for slot 7; snapshot written; " +
-		"retrying the upstream call; connection accepted; cache warmed; checkpoint 42 reached; " +
-		"worker idle; route recomputed; quota refreshed; index compacted; session closed by peer; "
-	want := bytes + fillerWindow
-	return strings.Repeat(phrases, want/len(phrases)+1)[:want]
+	var b strings.Builder
+	for i := uint64(0); b.Len() < fillerWindow+bytes+32; i++ {
+		b.WriteString(fillerPhrases[below(len(fillerPhrases), 0, purposeLoadText, i)])
+	}
+	return b.String()
 }
 
 // replay is the source of a real log: its lines go to the nodes in turn.
