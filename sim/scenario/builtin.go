@@ -30,25 +30,29 @@ var builtins = []string{
 // Names are the built-in scenarios, the one to start with first.
 func Names() []string { return slices.Clone(builtins) }
 
-// Source is a built-in scenario's YAML, with its comments. Its error says
-// which ones there are.
-func Source(name string) ([]byte, error) {
+// Source is a built-in scenario's YAML, with its comments; nil if there is
+// none of this name.
+func Source(name string) []byte {
 	if !slices.Contains(builtins, name) {
-		expected := "one of " + strings.Join(builtins, ", ")
-		if meant := sim.Nearest(name, builtins); meant != "" {
-			expected = fmt.Sprintf("%q (did you mean that?)", meant)
-		}
-		return nil, &sim.InputError{File: clip(name), Found: "no built-in scenario of this name",
-			Expected: expected, Err: ErrScenario}
+		return nil
 	}
-	return builtinFiles.ReadFile("builtin/" + name + ".yaml")
+	data, err := builtinFiles.ReadFile("builtin/" + name + ".yaml")
+	if err != nil {
+		panic("scenario: a built-in one is missing: " + err.Error())
+	}
+	return data
 }
 
 // Builtin parses a built-in scenario. Its error says which ones there are.
 func Builtin(name string) (sim.Config, error) {
-	data, err := Source(name)
-	if err != nil {
-		return sim.Config{}, err
+	data := Source(name)
+	if data != nil {
+		return Parse(name+".yaml", data)
 	}
-	return Parse(name+".yaml", data)
+	expected := "one of " + strings.Join(builtins, ", ")
+	if meant := sim.Nearest(name, builtins); meant != "" {
+		expected = fmt.Sprintf("%q (did you mean that?)", meant)
+	}
+	return sim.Config{}, &sim.InputError{File: clip(name), Found: "no built-in scenario of this name",
+		Expected: expected, Err: ErrScenario}
 }
