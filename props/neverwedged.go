@@ -137,11 +137,7 @@ func (c *neverWedged) Observe(e *trace.Event) error {
 			c.thaw(l, e.Time)
 		}
 	case trace.TickArmed:
-		p.tick, p.tickDue = tickIdle, e.Deadline
-		if e.Count != 0 {
-			p.tick = tickArmed
-			c.watch(l)
-		}
+		c.arm(l, e)
 	case trace.TickDone:
 		return c.ticked(l, e)
 	case trace.LineIn:
@@ -158,6 +154,22 @@ func (c *neverWedged) Observe(e *trace.Event) error {
 		}
 	}
 	return nil
+}
+
+// arm notes when a tick is due. Its lateness counts from then, or from now if
+// the loop was idle, or down, when it would have been due; but arming a tick
+// again does not excuse that it is late already.
+func (c *neverWedged) arm(l *life[progress], e *trace.Event) {
+	p := &l.v
+	switch {
+	case e.Count == 0:
+		p.tick = tickIdle
+		return
+	case p.tick == tickArmed && p.tickDue <= e.Time:
+		return
+	}
+	p.tick, p.tickDue = tickArmed, max(e.Deadline, e.Time)
+	c.watch(l)
 }
 
 func (c *neverWedged) ticked(l *life[progress], e *trace.Event) error {

@@ -23,8 +23,8 @@ const RestartBound = 100 * time.Millisecond
 //     the policy allows, and then it is never restarted;
 //   - whoever failed is restarted or stopped, within the cap and bound (0
 //     means [RestartBound]);
-//   - a record is tried again under the same epoch only after a backoff by the
-//     number of the attempts so far;
+//   - a record whose attempt was answered, but not with success, is tried again
+//     only after a backoff by the number of its attempts so far;
 //   - nothing escalates past its supervisor.
 //
 // A backoff may pass while its node is paused, but lateness is counted in node
@@ -62,10 +62,11 @@ type care struct {
 	wake   alarm[*life[care]]
 }
 
-// answer is the last attempt that was answered.
+// answer is the last attempt, if it was answered and without success: of the
+// record seq.
 type answer struct {
-	epoch uint64
-	at    time.Duration
+	epoch, seq uint64
+	at         time.Duration
 }
 
 // patient is an actor under supervision.
@@ -153,14 +154,14 @@ func (s *care) ended(e *trace.Event) {
 	}
 	s.last = answer{}
 	switch e.Result {
-	case trace.ResultOK, trace.ResultError, trace.ResultUnknown, trace.ResultDeadline:
-		s.last = answer{e.Epoch, e.Time}
+	case trace.ResultError, trace.ResultUnknown, trace.ResultDeadline:
+		s.last = answer{e.Epoch, e.Seq + e.Cap, e.Time}
 	}
 }
 
 // retry judges the wait before an attempt that follows another one.
 func (c *supervised) retry(s *care, e *trace.Event) error {
-	if e.Attempt < 2 || s.last.epoch != e.Epoch {
+	if e.Attempt < 2 || s.last.epoch != e.Epoch || s.last.seq != e.Seq {
 		return nil
 	}
 	c.checked++

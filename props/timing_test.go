@@ -27,6 +27,12 @@ func TestNeverWedgedTripsOnWhateverComesLateOrNever(t *testing.T) {
 			w("is not handled at 600.000001ms")},
 		{"a tick that never comes", func(tp *tape) { tp.armed(tp.now + 500*ms).wait(time.Hour) },
 			w("a tick due at 500ms is not handled")},
+		{"a tick that would have been due while the model idled", func(tp *tape) {
+			tp.add(trace.Event{Kind: trace.TickArmed}).wait(time.Hour).armed(500 * ms).simple(trace.TickDone)
+		}, nil},
+		{"a late tick that is armed again", func(tp *tape) {
+			tp.armed(tp.now + 500*ms).wait(550 * ms).armed(tp.now + 50*ms).wait(51 * ms)
+		}, w("a tick due at 500ms is not handled")},
 		{"no next tick is ever armed", func(tp *tape) { tick(tp.armed(tp.now)).wait(time.Second) },
 			w("has not said since 0s when its next tick is due")},
 		{"a line that is never folded", func(tp *tape) { tp.line(trace.LineIn, 1).wait(time.Second) },

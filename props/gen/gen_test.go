@@ -1,7 +1,9 @@
 package gen_test
 
 import (
+	"flag"
 	"fmt"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -47,10 +49,32 @@ func TestEveryKindIsDrawn(t *testing.T) {
 	require.True(t, random)
 }
 
-// recorder takes the place of the testing.T that rapid reports to.
-type recorder struct {
+// reporter is what rapid reports a failure to that is wanted.
+type reporter struct {
 	*testing.T
 	failed bool
+}
+
+func (r *reporter) Logf(string, ...any)   {}
+func (r *reporter) Log(...any)            {}
+func (r *reporter) Errorf(string, ...any) { r.failed = true }
+func (r *reporter) Error(...any)          { r.failed = true }
+func (r *reporter) Fail()                 { r.failed = true }
+func (r *reporter) Failed() bool          { return r.failed }
+func (r *reporter) Fatalf(string, ...any) { r.FailNow() }
+func (r *reporter) Fatal(...any)          { r.FailNow() }
+func (r *reporter) FailNow() {
+	r.failed = true
+	runtime.Goexit()
+}
+
+// quietly keeps rapid from writing a file about a failure that is wanted.
+func quietly(t *testing.T) {
+	f := flag.Lookup("rapid.nofailfile")
+	require.NotNil(t, f)
+	was := f.Value.String()
+	require.NoError(t, f.Value.Set("true"))
+	t.Cleanup(func() { _ = f.Value.Set(was) })
 }
 
 // TestAFailureShrinksToWhatFails lets a property fail on any scenario with a
@@ -64,7 +88,15 @@ func TestAFailureShrinksToWhatFails(t *testing.T) {
 			rt.Fatalf("found")
 		}
 	}
-	require.True(t, fails(t, failing))
+	quietly(t)
+	r := &reporter{T: t}
+	done := make(chan struct{})
+	go func() { // rapid ends the goroutine of a test that failed
+		defer close(done)
+		rapid.Check(r, failing)
+	}()
+	<-done
+	require.True(t, r.failed)
 	require.Equal(t, 1, last.Nodes)
 	require.Empty(t, last.Load)
 	require.Empty(t, last.Chaos)
