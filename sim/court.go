@@ -18,7 +18,8 @@ import (
 type court struct {
 	mu     *sync.Mutex
 	now    func() time.Duration
-	step   func() uint64
+	step   func() uint64 // nil live
+	count  uint64        // of events, live
 	fan    *trace.Fanout
 	wants  trace.KindSet
 	marks  []uint64                // counts, by rule
@@ -31,7 +32,7 @@ type court struct {
 
 // open begins a run's judgement.
 func (c *court) open(cfg *Config, now func() time.Duration, step func() uint64, checkers []func() trace.Checker) {
-	c.now, c.step, c.last, c.closed = now, step, 0, false
+	c.now, c.step, c.last, c.count, c.closed = now, step, 0, 0, false
 	made := make([]trace.Checker, len(checkers))
 	for i, f := range checkers {
 		made[i] = f()
@@ -90,8 +91,13 @@ func (c *court) observe(e *trace.Event) {
 	if c.closed {
 		return // the dismantling of a run is no part of it
 	}
-	e.Time, e.Step = c.now(), c.step()
-	if c.mu != nil {
+	e.Time = c.now()
+	if c.step != nil {
+		e.Step = c.step()
+	} else {
+		// Live, there are no steps: every event is one.
+		c.count++
+		e.Step = c.count
 		// Live, deadlines are judged as time is noticed to pass.
 		c.fan.Advance(c.last, e.Time)
 		c.last = e.Time

@@ -125,6 +125,6 @@ func (d *daemons) crash(id, start uint64) {
 	}
 	d.mu.Unlock()
 	if a := d.actor.Load(); a != nil && ok && was.start == start {
-		a.Deliver(0, meshos.Crashed{Daemon: id, Reason: "exit status 1"})
+		a.Input(meshos.Crashed{Daemon: id, Reason: "exit status 1"})
 	}
 }

@@ -120,7 +120,7 @@ func (l *live) run(ctx context.Context, seed uint64, o LiveOptions, checkers []f
 	l.rt = actors.NewLive()
 	l.clock = l.rt.Clock()
 	l.court = &l.court_
-	l.court.open(&l.cfg, l.clock.Now, l.ids.Load, checkers)
+	l.court.open(&l.cfg, l.clock.Now, nil, checkers)
 	defer func() { err = errors.Join(err, l.close()) }()
 	l.court.slack(o.Slack)
 	if err := l.build(l.cfg, seed); err != nil {

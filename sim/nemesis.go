@@ -277,9 +277,9 @@ func (n *node) spoil(s *strike) {
 	if s.fault.Record > 0 {
 		f.From, f.Times = s.fault.Record, 1
 	}
-	n.spoilMu.Lock()
+	n.w.spoilMu.Lock()
 	n.spoils = append(n.spoils, spoilt{strike: s, exposed: n.exposed()})
-	n.spoilMu.Unlock()
+	n.w.spoilMu.Unlock()
 	s.removes = append(s.removes, n.control.Add(appender.Rule{Kind: s.fault.Kind, Fault: f}))
 }
 
@@ -288,7 +288,7 @@ func (n *node) spoil(s *strike) {
 // to be kept.
 func (n *node) mend(s *strike, i int, keep bool) {
 	s.removes[i]()
-	n.spoilMu.Lock()
+	n.w.spoilMu.Lock()
 	for j := range n.spoils {
 		if n.spoils[j].strike == s {
 			s.promise.expected += s.fault.Prob * float64(n.exposed()-n.spoils[j].exposed)
@@ -296,7 +296,7 @@ func (n *node) mend(s *strike, i int, keep bool) {
 			break
 		}
 	}
-	n.spoilMu.Unlock()
+	n.w.spoilMu.Unlock()
 	if !hangs(s.fault.Kind) {
 		return
 	}

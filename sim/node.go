@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"sync"
 	"sync/atomic"
 
 	"meshsim/actors"
@@ -33,7 +32,6 @@ type node struct {
 
 	control *appender.Control
 	open    appender.Opener
-	spoilMu sync.Mutex // live, calls are struck beside the director
 	spoils  []spoilt
 	hangs   int                 // faults in force that make calls hang
 	store   *appender.Buffering // the built-in appender's, if it buffers
@@ -59,6 +57,14 @@ func (n *node) reset(w *world, id uint32) {
 	}
 	n.stored.Store(0)
 	n.past = Records{}
+}
+
+// release lets go of what the run was made of: a world that is kept for the
+// next run keeps nothing of this one alive.
+func (n *node) release() {
+	n.actor.Store(nil)
+	n.model, n.durable, n.store, n.open, n.control = nil, nil, nil, nil, nil
+	clear(n.spoils[:cap(n.spoils)])
 }
 
 // start begins the next incarnation.
@@ -221,8 +227,8 @@ func (n *node) exposed() uint64 {
 // onStrike counts a call that an appender fault struck, for every fault of the
 // kind in force at the node.
 func (n *node) onStrike(kind string) {
-	n.spoilMu.Lock()
-	defer n.spoilMu.Unlock()
+	n.w.spoilMu.Lock()
+	defer n.w.spoilMu.Unlock()
 	for i := range n.spoils {
 		if p := n.spoils[i].strike.promise; p.kind == kind {
 			p.fired++
@@ -233,7 +239,7 @@ func (n *node) onStrike(kind string) {
 // digest folds the state of the node's loop.
 func (n *node) digest() uint64 {
 	if a := n.actor.Load(); a != nil {
-		return a.Digest(uint64(n.id))
+		return a.LoopDigest(uint64(n.id))
 	}
 	return 0
 }

@@ -80,7 +80,7 @@ func runSettled(ctx context.Context, cfg Config, seed uint64, checkers []func() 
 			if o.panic != "" {
 				panic(o.panic) // a bug's, where the caller can see it
 			}
-			if o.err == nil {
+			if o.err == nil && len(s.nodes) <= keptNodesMax {
 				simulations.Put(s)
 			}
 			return o.res, o.err
@@ -98,6 +98,10 @@ var errGoexit = errors.New("sim: a step ended its goroutine (t.FailNow or runtim
 // simulations are worlds on a kernel, kept between runs: their memory is what
 // makes a small scenario cheap. A run that failed leaves none behind.
 var simulations = sync.Pool{New: func() any { return newSimulation() }}
+
+// keptNodesMax bounds the worlds that are kept: a big one is dear in memory,
+// and its making is no large part of its run.
+const keptNodesMax = 64
 
 // simulation is a world on a kernel.
 type simulation struct {
@@ -253,6 +257,10 @@ func (s *simulation) close() error {
 		err = errors.Join(err, s.load.Close())
 		s.load = nil
 	}
+	for i := range s.nodes {
+		s.nodes[i].release()
+	}
+	s.cfg, s.foe = Config{}, nemesis{active: s.foe.active[:0]}
 	return err
 }
 

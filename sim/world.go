@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"sort"
+	"sync"
 	"time"
 
 	"meshsim/actors"
@@ -41,6 +42,7 @@ type world struct {
 	court  *court
 	load   *Workload
 
+	spoilMu   sync.Mutex // guards spoils and what they count: live, calls are struck beside the director
 	keepHangs bool
 	prolonged int           // sources that the safety phase waits for
 	endless   time.Duration // the latest line of such a source so far
