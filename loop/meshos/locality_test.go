@@ -40,6 +40,8 @@ func TestMarkAvoidVectors(t *testing.T) {
 		require.Len(t, n.tick(1000*ms), 2)
 		n.step(1001*ms, loop.Input{Action: 1})
 		n.measured(2*time.Second, 2, 900*ms)
+		at, _ := n.NextTick()
+		require.Equal(t, 1*time.Second+5*time.Minute, at, "nor does it ask for a tick before the entry runs out")
 		require.Empty(t, n.tick(2000*ms))
 		require.Equal(t, "rtt-degradation: 300 ms", n.peer(2).AvoidReason, "as it was marked")
 	})
