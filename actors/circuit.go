@@ -85,10 +85,7 @@ func (h *host) probe() {
 	default:
 		h.circuit.state = halfOpen
 		h.workerEvent(trace.CircuitProbed, h.epoch, nil)
-		if h.w == nil || !h.fresh {
-			h.nextEpoch()
-		}
-		h.open()
+		h.openFresh()
 	}
 }
 
@@ -136,7 +133,7 @@ func (h *host) slotFreed() {
 	}
 	if h.circuit.hangs && len(h.abandoned) < h.n.o.Host.Abandoned-1 {
 		h.closeCircuit()
-		if h.circuit.state == closed && h.w == nil {
+		if h.circuit.state == closed && h.phase == phaseNone && !h.backoff.armed {
 			h.replace()
 		}
 		return

@@ -19,10 +19,17 @@ func (h *host) replace() {
 		h.openCircuit()
 		return
 	}
-	if h.circuit.state == closed || h.circuit.state == halfOpen {
-		h.nextEpoch()
-		h.open()
+	if h.circuit.state == closed {
+		h.openFresh()
 	}
+}
+
+// openFresh opens the appender under an epoch under which nothing was opened.
+func (h *host) openFresh() {
+	if h.w == nil || !h.fresh {
+		h.nextEpoch()
+	}
+	h.open()
 }
 
 // nextEpoch begins an epoch, with the current worker or with a new one.

@@ -355,19 +355,21 @@ func (h *host) endAttempt(result trace.Result, acked int, err error) {
 }
 
 // blame notes what an attempt's end means for the records that it did not
-// store. An answer concerns the first of them: those behind it were not tried.
-// A panic or a hang may concern any, so each is tried alone from here on.
+// store. It counts as an attempt on the first of them alone: of those behind it
+// an answer says that they were not tried, and after a panic or a hang, of
+// which any of them may be the cause, each is tried alone from here on, lest it
+// take others with it again.
 func (h *host) blame(rest []item, result trace.Result) {
 	for i := range rest {
 		it := &rest[i]
+		if i > 0 {
+			it.attempts--
+		}
 		switch result {
 		case trace.ResultPanic, trace.ResultHang:
 			it.possibly, it.suspect = true, true
 		case trace.ResultDeadline, trace.ResultUnknown:
 			it.possibly = it.possibly || i == 0
-		}
-		if i > 0 && (result == trace.ResultError || result == trace.ResultDeadline || result == trace.ResultUnknown) {
-			it.attempts--
 		}
 	}
 }

@@ -25,7 +25,7 @@ const (
 // item is a record on its way into the appender.
 type item struct {
 	rec      appender.Record
-	attempts uint32 // begun so far
+	attempts uint32 // that it was the first not to be stored by
 	// possibly stored: by a call that did not say.
 	possibly bool
 	// suspect: it was in hand in a batch that ended without saying how far it

@@ -106,6 +106,19 @@ func (rt *runtime) forget(n *Node) {
 	}
 }
 
+// ActorName says whose actor one of the driver's is, as "n3's worker"; empty if
+// nobody's. It is for a watchdog, while the simulation stands still.
+func (rt *runtime) ActorName(id uint32) string {
+	for _, n := range rt.nodes {
+		for _, m := range n.mailboxes() {
+			if m.id == id {
+				return n.o.Name + "'s " + roleNames[m.role]
+			}
+		}
+	}
+	return ""
+}
+
 // Clock implements [Runtime].
 func (rt *runtime) Clock() appender.Clock {
 	if rt.drv != nil {

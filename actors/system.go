@@ -6,6 +6,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/asynkron/protoactor-go/eventstream"
+	"github.com/asynkron/protoactor-go/extensions"
 	cmap "github.com/orcaman/concurrent-map"
 )
 
@@ -13,15 +14,27 @@ import (
 // shards for the registry. A node has half a dozen actors, and a mesh may have
 // ten thousand nodes: one bucket of one shard will do. The count of shards is a
 // global of its package and must be set before the first system is made.
-func init() { cmap.SHARD_COUNT = 1 }
+func init() {
+	cmap.SHARD_COUNT = 1
+	first := actor.NewActorSystemWithConfig(sharedConfig)
+	sharedExtensions = first.Extensions
+	resetSystem(first, "") // sharedExtensions keeps it alive
+}
+
+// sharedConfig is one for all systems: nothing changes it.
+var sharedConfig = actor.Configure(actor.WithLoggerFactory(
+	func(*actor.ActorSystem) *slog.Logger { return discard }))
+
+// sharedExtensions is one for all systems, too: each would have a table of 100
+// slots, 1.7 KiB, of which protoactor fills one, for metrics, which are off.
+var sharedExtensions *extensions.Extensions
 
 var discard = slog.New(slog.DiscardHandler)
 
 // systems keeps actor systems that have been reset, because one costs over
 // 100 us to make.
 var systems = sync.Pool{New: func() any {
-	return actor.NewActorSystem(actor.WithLoggerFactory(
-		func(*actor.ActorSystem) *slog.Logger { return discard }))
+	return actor.NewActorSystemWithConfig(sharedConfig)
 }}
 
 // takeSystem returns a slim, silent actor system that nothing was spawned in.
@@ -45,6 +58,7 @@ func giveSystem(sys *actor.ActorSystem) {
 // actor that is gone stays.
 func resetSystem(sys *actor.ActorSystem, name string) {
 	sys.ID = name
+	sys.Extensions = sharedExtensions
 	r := sys.ProcessRegistry
 	r.Address = name
 	r.SequenceID = 0
