@@ -1,0 +1,68 @@
+// Package appender is the seam between a reconcile loop and the logs that its
+// records go to, with the appenders that need nothing but memory.
+//
+// [Appender] is the one interface to implement; the optional ones
+// ([BatchAppender], [Flusher], [Capturer], [Replayer], [Statser], [io.Closer])
+// are found by assertion, as in io/fs. An [Opener] opens an appender in an
+// [Env], whose [Clock] is the only way to wait: code that blocks otherwise
+// blocks the whole simulator. [ManualClock] is a Clock for tests, and [Faulty]
+// is an appender that misbehaves by script.
+//
+// # Guarantees
+//
+//  1. A [Ring] of capacity c holds the last min(n, max(c, 1)) of n pushed, in
+//     order; it drops the oldest alone, and counts each
+//     (TestRingIsASliceThatForgetsItsBeginning,
+//     TestRingHoldsTheLastOfWhatWasPushed).
+//  2. A ring's memory follows its use, not its capacity, and holds on to
+//     nothing that was taken out (the same; TestRingCostsNothingUntilItIsUsed).
+//  3. [Buffering] keeps the first guarantee through the seam, by record and by
+//     batch (TestBufferingHoldsTheLastOfWhatWasAppended), with any number of
+//     writers, each one's order kept, no record lost uncounted
+//     (TestBufferingIsConsistentUnderConcurrentWriters).
+//  4. A snapshot is one moment (the same). Later appends do not change it
+//     (TestLaterAppendsDoNotChangeASnapshot), and writing to it never reaches
+//     the buffer (TestBufferingHoldsTheLastOfWhatWasAppended).
+//  5. An append at capacity allocates nothing
+//     (TestBufferingAppendAtCapacityDoesNotAllocate).
+//  6. A call whose context has ended stores and counts nothing
+//     (TestBufferingHoldsTheLastOfWhatWasAppended,
+//     TestACancelledCallIsNeitherStoredNorStruck,
+//     TestNoOpAcceptsAllButTheCancelled).
+//  7. [errors.Is] and [errors.As] reach the cause through any stack of this
+//     package's errors (TestCausesAreReachedThroughAnyStack). [ErrUnknownOutcome]
+//     is in an error of Faulty exactly if the record was stored all the same
+//     (TestRetriesThroughFaultsStoreEveryRecordInOrder).
+//  8. A batch that a fault strikes is stored in order up to the record struck,
+//     and n says how far (the same; TestAHangEndsWithItsContext and the tests
+//     beside it, one for each kind of fault).
+//  9. What chance strikes is a function of the seed, the kind and the record:
+//     not of how records are batched
+//     (TestWhatIsStruckDoesNotDependOnHowRecordsAreBatched), nor of calls for
+//     other records (TestOtherCallsDoNotShiftARecordsDraws).
+//  10. Every strike is counted, before it is felt
+//     (TestRetriesThroughFaultsStoreEveryRecordInOrder,
+//     TestEveryStrikeIsAnnouncedBeforeItHurts), and a release wakes every call
+//     that hangs (TestReleaseWakesEveryHangingCall,
+//     TestAReleaseBetweenStrikeAndSleepIsNotMissed).
+//
+// The properties behind 1 to 4 are shown to fail for broken rings and buffers:
+// TestRingPropertyFailsForEveryBrokenRing,
+// TestBufferingPropertyFailsForEveryBrokenBuffer,
+// TestConcurrencyPropertyFailsForEveryBrokenBuffer.
+//
+// # Non-guarantees
+//
+//  1. Nothing here outlives the process: Buffering's acknowledgement means
+//     memory.
+//  2. Strings are shared, not copied: a message that is a piece of a larger
+//     string keeps all of it alive.
+//  3. A Ring is not safe for concurrent use, and never gives memory back.
+//  4. Across the writers of one Buffering, order is the order in which they got
+//     the lock.
+//  5. A record that an applied-then-error struck and that is tried again is
+//     stored twice. Nothing here removes duplicates.
+//  6. How many records of a kind's past strikes are remembered is bounded (64):
+//     one that is tried again after that repeats its first draw
+//     (TestAForgottenStrikeRepeatsItsFirstDraw).
+package appender
