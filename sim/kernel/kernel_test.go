@@ -257,16 +257,20 @@ func TestMisuseIsABugAndPanics(t *testing.T) {
 		}
 	}
 	for name, f := range map[string]func(){
-		"Enable of an enabled actor":     func() { k.Enable(a, 1) },
-		"Unpark of one not parked":       func() { k.Unpark(a) },
-		"Park outside a step":            func() { k.Park(a) },
-		"Park in a timer's step":         inside(func() { k.Park(1) }),
-		"PauseNode(0)":                   func() { k.PauseNode(0) },
-		"Schedule of a Handle":           func() { k.Schedule(1, kernel.Handle, 1, 0, nil, 0) },
-		"Below(0)":                       func() { kernel.Draw(1).Below(0) },
-		"Pareto(0)":                      func() { kernel.Draw(1).Pareto(0) },
-		"Run inside Run":                 func() { k := newKernel(t, kernel.Options{}); k.At(0, 0, func() { _ = k.Run(1) }); _ = k.Run(1) },
-		"Reset inside Run":               func() { k := newKernel(t, kernel.Options{}); k.At(0, 0, func() { k.Reset(kernel.Options{}) }); _ = k.Run(1) },
+		"Enable of an enabled actor": func() { k.Enable(a, 1) },
+		"Unpark of one not parked":   func() { k.Unpark(a) },
+		"Park outside a step":        func() { k.Park(a) },
+		"Park in a timer's step":     inside(func() { k.Park(1) }),
+		"PauseNode(0)":               func() { k.PauseNode(0) },
+		"Schedule of a Handle":       func() { k.Schedule(1, kernel.Handle, 1, 0, nil, 0) },
+		"Below(0)":                   func() { kernel.Draw(1).Below(0) },
+		"Pareto(0)":                  func() { kernel.Draw(1).Pareto(0) },
+		"Run inside Run":             func() { k := newKernel(t, kernel.Options{}); k.At(0, 0, func() { _ = k.Run(1) }); _ = k.Run(1) },
+		"Reset inside Run": func() {
+			k := newKernel(t, kernel.Options{})
+			k.At(0, 0, func() { k.Reset(kernel.Options{}) })
+			_ = k.Run(1)
+		},
 		"Unwind inside Run":              func() { k := newKernel(t, kernel.Options{}); k.At(0, 0, func() { _ = k.Unwind() }); _ = k.Run(1) },
 		"a strategy that holds too long": func() { k := newKernel(t, kernel.Options{Strategy: &tooLong{}}); k.At(1, 0, func() {}); _ = k.Run(9) },
 		"Advance that schedules": func() {
@@ -360,8 +364,9 @@ func TestCancelledTimersDoNotPileUp(t *testing.T) {
 	k := newKernel(t, kernel.Options{})
 	for i := range 100_000 {
 		id := k.At(time.Duration(i)+time.Second, 0, func() { t.Error("fired") })
-		require.True(t, k.Cancel(id))
-		require.Less(t, k.Queued(), 200)
+		if !k.Cancel(id) || k.Queued() > 200 {
+			t.Fatal("not cancelled, or piled up: ", k.Queued())
+		}
 	}
 	fired := 0
 	for i := range 1000 {
