@@ -143,13 +143,11 @@ func (k *checks) all() {
 }
 
 func (k *checks) mesh(m Mesh) {
-	if m.Heartbeat != None {
-		k.span("mesh.heartbeat", m.Heartbeat, intervalMin, intervalMax)
-	}
+	k.that(m.Heartbeat == None || m.Heartbeat >= intervalMin && m.Heartbeat <= intervalMax, "mesh.heartbeat",
+		m.Heartbeat.String(), fmt.Sprintf("a duration from %v to %v, or none", intervalMin, intervalMax))
 	k.count("mesh.peers", m.Peers, 0, NodesMax)
-	if m.Daemons != None {
-		k.count("mesh.daemons", m.Daemons, 1, 10_000)
-	}
+	k.that(m.Daemons == None || m.Daemons >= 1 && m.Daemons <= 10_000, "mesh.daemons",
+		strconv.Itoa(m.Daemons), "a number from 1 to 10000, or none")
 	if m.Crash != 0 {
 		k.span("mesh.crash", m.Crash, 10*time.Millisecond, DurationMax)
 	}

@@ -151,7 +151,7 @@ func TestWrongConfigNamesFieldFoundAndExpected(t *testing.T) {
 		want string
 	}{
 		{base(func(c *Config) { c.Nodes = -1 }), `sim: nodes: found -1, expected a number from 1 to 100000`},
-		{base(func(c *Config) { c.Mesh.Daemons = -2 }), `sim: mesh.daemons: found -2, expected a number from 1 to 10000`},
+		{base(func(c *Config) { c.Mesh.Daemons = -2 }), `sim: mesh.daemons: found -2, expected a number from 1 to 10000, or none`},
 		{base(func(c *Config) { c.Network.Loss = 1.01 }), `sim: network.loss: found 1.01, expected a probability from 0 to 1`},
 		{base(func(c *Config) { c.Appender.Kind = "bufering" }), `sim: appender.kind: found "bufering", expected "buffering" (did you mean that?)`},
 		{base(func(c *Config) { c.Host.MaxBackoff, c.Host.Backoff = time.Second, 2*time.Second }),

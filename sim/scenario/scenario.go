@@ -7,7 +7,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -86,11 +88,27 @@ func relocate(c *sim.Config, dir string) {
 
 // Marshal writes c as YAML, leaving out the fields at their zero.
 func Marshal(c sim.Config) ([]byte, error) {
-	data, err := yaml.MarshalWithOptions(c, yaml.IndentSequence(true))
+	data, err := yaml.MarshalWithOptions(c, yaml.IndentSequence(true), yaml.CustomMarshaler(quote))
 	if err != nil {
 		return nil, fmt.Errorf("scenario: writing %q: %w", c.Name, err)
 	}
 	return data, nil
+}
+
+// plainText is what needs no quotes in YAML, wherever it stands.
+var plainText = regexp.MustCompile(`^[a-z][a-z0-9]*([-_./ ,]+[a-z0-9]+)*$`)
+
+// quote writes a text so that it reads back the same: the encoder's own forms
+// lose carriage returns and line ends.
+func quote(text string) ([]byte, error) {
+	switch text {
+	case "true", "false", "null", "yes", "no", "on", "off", "y", "n":
+	default:
+		if plainText.MatchString(text) {
+			return []byte(text), nil
+		}
+	}
+	return []byte(strconv.Quote(text)), nil // YAML knows all of Go's escapes
 }
 
 // decode reads what is written, without checking what it means.
@@ -112,6 +130,7 @@ func (p *places) parse(data []byte) (ast.Node, error) {
 	if len(data) > bytesMax {
 		return nil, p.fail(place{1, 1}, "more than 64 KiB", "a scenario of at most 64 KiB")
 	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	if at, ok := tooDeep(data); ok {
 		return nil, p.fail(at, "brackets nested too deep", fmt.Sprintf("at most %d levels", nestingMax))
 	}
