@@ -224,7 +224,7 @@ func (l *Loop) emit(line LogLine) {
 	if l.broken == skipsSeq && l.stats.Records%16 == 0 {
 		l.stats.Records++
 	}
-	r := appender.Record{
+	l.ready.Records = append(l.ready.Records, appender.Record{
 		Seq:         l.stats.Records,
 		TimeMs:      l.wallMs,
 		Daemon:      line.Daemon,
@@ -232,13 +232,13 @@ func (l *Loop) emit(line LogLine) {
 		Message:     line.Message,
 		Incarnation: l.opt.Incarnation,
 		Level:       line.Level,
-	}
-	l.lines = foldRecord(l.lines, &r)
-	l.ready.Records = append(l.ready.Records, r)
+	})
+	r := &l.ready.Records[len(l.ready.Records)-1]
+	l.lines = foldRecord(l.lines, r)
 	if l.broken == dropsNewest && l.log.Len() == l.log.Cap() {
 		return
 	}
-	l.log.Push(Entry{Record: r, ChainPending: true})
+	l.log.Push(Entry{Record: *r, ChainPending: true})
 }
 
 // do stamps an action, remembers it and puts it in Ready.
