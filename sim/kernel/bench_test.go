@@ -103,3 +103,65 @@ func BenchmarkArrival(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkTimer measures a Timer step of an actor at 10,000 pending, and a
+// deadline that is set and cancelled, as every append's is.
+func BenchmarkTimer(b *testing.B) {
+	b.Run("fires", func(b *testing.B) {
+		k := kernel.New(kernel.Options{})
+		defer k.Unwind()
+		s := kernel.NewStream(1, "bench", 0, 0)
+		a := k.NewActor(1, func() {})
+		left := b.N
+		var f func()
+		f = func() {
+			if left--; left == 0 {
+				k.Stop(nil)
+			}
+			k.At(k.Now()+1+time.Duration(s.Next().Below(10e6)), a, f)
+		}
+		for range 10_000 {
+			k.At(time.Duration(s.Next().Below(10e6)), a, f)
+		}
+		b.ReportAllocs()
+		b.ResetTimer()
+		_ = k.Run(1 << 62)
+	})
+	b.Run("cancelled", func(b *testing.B) {
+		k := kernel.New(kernel.Options{})
+		defer k.Unwind()
+		s := kernel.NewStream(1, "bench", 0, 0)
+		f := func() {}
+		for range 10_000 {
+			k.At(time.Duration(s.Next().Below(10e6)), 0, f)
+		}
+		b.ReportAllocs()
+		for b.Loop() {
+			k.Cancel(k.At(time.Duration(s.Next().Below(1e9)), 0, f))
+		}
+	})
+}
+
+// BenchmarkSleep measures a handler that sleeps: a Handle, a Timer and a
+// Resume step, and two switches of coroutine; 1,000 handlers sleep at a time.
+func BenchmarkSleep(b *testing.B) {
+	k := kernel.New(kernel.Options{Isolate: isolate})
+	defer k.Unwind()
+	left := b.N
+	for i := range 1000 {
+		var a uint32
+		wake := func() { k.Unpark(a) }
+		a = k.NewActor(1, func() {
+			k.At(k.Now()+time.Duration(i+1000), a, wake)
+			k.Park(a)
+			if left--; left == 0 {
+				k.Stop(nil)
+			}
+			k.Enable(a, k.Child())
+		})
+		k.Enable(a, k.Child())
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	_ = k.Run(1 << 62)
+}
