@@ -16,6 +16,6 @@
 //
 //  1. The wording may change between versions: a program reads the JSON result
 //     and the trace, not this.
-//  2. A timeline merges what happens many times within its window into one
-//     line; the order within such a line is lost.
+//  2. A timeline merges what happens again and again into one line at its
+//     beginning; the order within such a line is lost.
 package report

@@ -29,13 +29,17 @@ const shownNodes = 6
 // Timeline collects a run's story as it happens. The zero value is not ready:
 // see [NewTimeline]. One goroutine at a time uses it.
 type Timeline struct {
-	window  time.Duration
+	window  time.Duration // between two events of one moment, at most
 	moments []moment
 	latest  map[string]int // class: index of its youngest moment
 	left    uint64         // events for which there was no room
 }
 
-// moment is one kind of thing that happened within one window.
+// windowsMax is how many windows a moment may last: what goes on for the whole
+// run is told from time to time.
+const windowsMax = 10
+
+// moment is one kind of thing that kept happening.
 type moment struct {
 	first, last time.Duration
 	text        string   // of the first event
@@ -45,7 +49,8 @@ type moment struct {
 }
 
 // NewTimeline makes a timeline of a run that lasts about length: what happens
-// repeatedly within a fortieth of it (at least a millisecond) becomes one line.
+// again within a fortieth of it (at least a millisecond), and again, becomes
+// one line, for up to a quarter of it.
 func NewTimeline(length time.Duration) *Timeline {
 	return &Timeline{window: max(length/40, time.Millisecond), latest: make(map[string]int)}
 }
@@ -57,8 +62,7 @@ func (t *Timeline) Observe(e *trace.Event) {
 		return
 	}
 	class := classOf(e)
-	if i, ok := t.latest[class]; ok && e.Time-t.moments[i].first <= t.window {
-		m := &t.moments[i]
+	if m := t.ongoing(class, e.Time); m != nil {
 		m.last = e.Time
 		m.count++
 		m.add(e.Node)
@@ -72,6 +76,20 @@ func (t *Timeline) Observe(e *trace.Event) {
 	m.add(e.Node)
 	t.latest[class] = len(t.moments)
 	t.moments = append(t.moments, m)
+}
+
+// ongoing is the moment of this class that what happens now belongs to; nil if
+// it makes a new one.
+func (t *Timeline) ongoing(class string, now time.Duration) *moment {
+	i, ok := t.latest[class]
+	if !ok {
+		return nil
+	}
+	m := &t.moments[i]
+	if now-m.last > t.window || now-m.first > windowsMax*t.window {
+		return nil
+	}
+	return m
 }
 
 func (m *moment) add(node uint32) {
@@ -166,8 +184,8 @@ func (m *moment) line() string {
 		if m.count > uint64(len(m.nodes)) {
 			text += fmt.Sprintf(", %d times", m.count)
 		}
-		if m.last > m.first {
-			text += " until " + Clock(m.last)
+		if until := Clock(m.last); until != Clock(m.first) {
+			text += " until " + until
 		}
 	}
 	return fmt.Sprintf("%11s  %-12s %s", Clock(m.first), nodeList(m.nodes), text)

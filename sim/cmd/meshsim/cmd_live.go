@@ -56,6 +56,8 @@ func (a *app) live(ctx context.Context, cfg sim.Config, seed uint64, c *choice, 
 	if _, err := cfg.Resolve(); err != nil {
 		return runError(err, "")
 	}
+	ctx, release := interruptible(ctx, a.err)
+	defer release()
 	if err := a.announce(seed, s); err != nil {
 		return err
 	}

@@ -80,6 +80,8 @@ func (a *app) run(ctx context.Context, cfg sim.Config, seed uint64, c *choice, s
 	if _, err := cfg.Resolve(); err != nil {
 		return runError(err, "")
 	}
+	ctx, release := interruptible(ctx, a.err)
+	defer release()
 	if err := a.announce(seed, s); err != nil {
 		return err
 	}
@@ -118,10 +120,15 @@ func (a *app) watched(ctx context.Context, cfg sim.Config, seed uint64, s *shape
 			return nil, nil, err
 		}
 		timeline = report.NewTimeline(cfg.Duration)
-		cfg.Observe, cfg.ObserveKinds = timeline.Observe, report.Story
+		over := false // a doublecheck runs twice, and the story is told once
+		cfg.ObserveKinds = report.Story
+		cfg.Observe = func(e *trace.Event) {
+			if !over {
+				timeline.Observe(e)
+				over = e.Kind == trace.LivenessEnded
+			}
+		}
 	}
-	ctx, release := interruptible(ctx, a.err)
-	defer release()
 	progress, done := a.watchRun(cfg.Name)
 	defer done()
 	cfg.Progress = progress
@@ -133,13 +140,11 @@ func (a *app) watched(ctx context.Context, cfg sim.Config, seed uint64, s *shape
 // prints what led to its first violation.
 func (a *app) lastEvents(ctx context.Context, cfg sim.Config, r *sim.Result) error {
 	first := firstViolated(r)
-	if first == nil {
+	if first == nil || ctx.Err() != nil { // an interrupted reader does not wait for another run
 		return nil
 	}
 	tail := report.NewTail(20, *first.ViolatedAt)
 	cfg.Observe, cfg.ObserveKinds = tail.Observe, trace.AllKinds
-	ctx, release := interruptible(ctx, a.err)
-	defer release()
 	if _, err := sim.Run(ctx, cfg, r.Seed, a.checkers...); err != nil {
 		return runError(err, "")
 	}

@@ -36,12 +36,12 @@ func (a *app) scenariosCommand() *cobra.Command {
 			return nil
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
-			source, err := scenario.Source(args[0])
-			if err != nil {
+			source := scenario.Source(args[0])
+			if source == nil {
 				return usage("unknown scenario %q%s", args[0],
 					didYouMean(args[0], scenario.Names(), "`meshsim scenarios` lists what is built in"))
 			}
-			_, err = fmt.Fprint(a.out, string(source))
+			_, err := a.out.Write(source)
 			return err
 		},
 	})

@@ -57,6 +57,8 @@ func (a *app) sweep(ctx context.Context, cfg sim.Config, seeds explore.Seeds, c 
 	if _, err := cfg.Resolve(); err != nil {
 		return runError(err, "")
 	}
+	ctx, release := interruptible(ctx, a.err)
+	defer release()
 	if !s.json {
 		fmt.Fprintf(a.out, "seeds %s\n", seeds)
 		if err := a.out.Flush(); err != nil {
@@ -92,8 +94,6 @@ func (a *app) sweep(ctx context.Context, cfg sim.Config, seeds explore.Seeds, c 
 }
 
 func (a *app) watchedSweep(ctx context.Context, cfg sim.Config, seeds explore.Seeds, jobs int) (*explore.Tally, error) {
-	ctx, release := interruptible(ctx, a.err)
-	defer release()
 	progress, done := a.watchSweep(cfg.Name, seeds.Len())
 	defer done()
 	return explore.Sweep(ctx, cfg, seeds, explore.Options{Jobs: jobs, Checkers: a.checkers, Progress: progress})

@@ -64,14 +64,14 @@ func TestWhatIsTypedWrongGetsOneLineAndStatus2(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 		return path
 	}
-	ragged := file("ragged.csv", "Source,a,b\na,1,2\nb,3\n")
+	ragged := file("ragged.csv", "from,a,b\na,1,2\nb,3\n")
 	empty := file("empty.log", "")
 	for _, c := range []struct {
 		args []string
 		says []string
 	}{
 		{[]string{"run", file("key.yaml", "nodes: 3\nnoddes: 4\n")}, []string{"key.yaml:2", "noddes"}},
-		{[]string{"run", file("count.yaml", "nodes: -3\n")}, []string{"count.yaml:1", "nodes", "-3"}},
+		{[]string{"run", file("count.yaml", "nodes: -3\n")}, []string{"count.yaml:1:8", "-3", "from 1 to"}},
 		{[]string{"run", file("syntax.yaml", "nodes: [\n")}, []string{"syntax.yaml"}},
 		{[]string{"run", file("type.yaml", "nodes: many\n")}, []string{"type.yaml:1", "many"}},
 		{[]string{"run", file("part.yaml", "nodes: 3\nfaults:\n- {at: 1s, kind: partition, groups: [[n1], [n9]]}\n")}, []string{"part.yaml:3", "n9"}},

@@ -23,6 +23,9 @@ func (a *app) header(cfg sim.Config, seed uint64) error {
 	}
 	row := func(name, text string) { fmt.Fprintf(a.out, "%-9s %s\n", name, text) }
 	row("nodes", nodes(&cfg))
+	if regions := regions(&cfg); regions != "" {
+		row("", regions)
+	}
 	row("duration", fmt.Sprintf("%v under faults, then the heal, then at most %v until all is well", cfg.Duration, cfg.Recovery))
 	row("network", network(&cfg.Network))
 	row("appender", appender(&cfg))
@@ -70,14 +73,36 @@ func nodes(cfg *sim.Config) string {
 	return s
 }
 
+// regions says who lives where, as far as it fits a line.
+func regions(cfg *sim.Config) string {
+	if cfg.Network.Matrix == "" {
+		return ""
+	}
+	m, err := sim.LoadMatrix(cfg.Network.Matrix)
+	if err == nil && len(cfg.Network.Regions) > 0 {
+		m, err = m.Select(cfg.Network.Regions)
+	}
+	if err != nil {
+		return "" // Resolve has read it a moment ago
+	}
+	var s string
+	for n := 1; n <= cfg.Nodes; n++ {
+		word := sim.NodeName(n) + " " + m.Regions()[m.Region(n)]
+		if len(s)+len(word) > listWidth-20 {
+			return s + ", ..."
+		}
+		if s != "" {
+			s += ", "
+		}
+		s += word
+	}
+	return s
+}
+
 func network(n *sim.Network) string {
 	var parts []string
 	if n.Matrix != "" {
-		s := "half the round trips of " + n.Matrix
-		if len(n.Regions) > 0 {
-			s += " between " + strings.Join(n.Regions, ", ")
-		}
-		parts = append(parts, s)
+		parts = append(parts, "half the round trips of "+n.Matrix)
 	}
 	if !n.Latency.IsZero() {
 		parts = append(parts, "latency "+n.Latency.String())

@@ -91,6 +91,9 @@ func (a *app) counts(what string, m map[string]uint64) {
 func (a *app) marks(ms []sim.Mark) {
 	words := make([]string, 0, len(ms))
 	for _, m := range ms {
+		if m.Count == 0 {
+			continue // who was promised it reads of it below the verdict
+		}
 		words = append(words, fmt.Sprintf("%s %s", m.Name, number(m.Count)))
 	}
 	a.list("sometimes", words)

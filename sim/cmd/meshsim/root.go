@@ -73,7 +73,9 @@ func execute(args []string, stdout, stderr io.Writer, program string, checkers [
 	root := a.root()
 	root.SetArgs(args)
 	err := root.Execute()
-	if flushErr := a.out.Flush(); err == nil && flushErr != nil {
+	// A writer keeps its first error: what could not be printed is no pass,
+	// whatever else went on.
+	if flushErr := a.out.Flush(); flushErr != nil {
 		err = &failure{status: exitInternal, err: fmt.Errorf("results could not be written: %w", flushErr)}
 	}
 	if err == nil {
