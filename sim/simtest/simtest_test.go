@@ -1,8 +1,10 @@
 package simtest_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -14,17 +16,46 @@ import (
 	"meshsim/sim/simtest"
 )
 
-// goTest runs tests of the package that fails on purpose, in a process of its
-// own and from the module's root, and returns what they print.
-func goTest(t *testing.T, env []string, args ...string) (out string, passed bool) {
-	t.Helper()
-	return command(t, env, "go", append([]string{"test", "./sim/simtest/testdata/failing"}, args...)...)
+const failing = "./sim/simtest/testdata/failing"
+
+var failingBinary string
+
+// TestMain builds the tests that fail on purpose once, for all that run them.
+func TestMain(m *testing.M) { os.Exit(withFailing(m)) }
+
+func withFailing(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "simtest")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	failingBinary = filepath.Join(dir, "failing.test")
+	build := exec.Command("go", "test", "-c", "-o", failingBinary, "./testdata/failing")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "%s%v\n", out, err)
+		return 1
+	}
+	return m.Run()
 }
 
-func command(t *testing.T, env []string, name string, args ...string) (string, bool) {
+// goTest runs tests of the package that fails on purpose, as go test does: in
+// a process of its own, in the directory of the package.
+func goTest(t *testing.T, env []string, args ...string) (out string, passed bool) {
+	t.Helper()
+	for i, arg := range args {
+		if !strings.HasPrefix(arg, "-sim.") && strings.HasPrefix(arg, "-") {
+			args[i] = "-test." + arg[1:]
+		}
+	}
+	return command(t, "testdata/failing", env, failingBinary, args...)
+}
+
+// command runs name in dir and returns what it prints.
+func command(t *testing.T, dir string, env []string, name string, args ...string) (string, bool) {
 	t.Helper()
 	cmd := exec.Command(name, args...)
-	cmd.Dir = "../.."
+	cmd.Dir = dir
 	for _, kv := range os.Environ() {
 		if !strings.HasPrefix(kv, "SIM_") { // the outer run's choice is not the inner one's
 			cmd.Env = append(cmd.Env, kv)
@@ -49,7 +80,7 @@ func TestAFailureTellsWhatAndHowToReproduce(t *testing.T) {
 	require.Regexp(t, `invariant planted \(always\) violated at step \d+: n2 settled a hundredth record\n`, out)
 	require.Contains(t, out, "the last 20 events of n2:\n")
 	require.NotContains(t, out, "the second run differs")
-	require.Contains(t, out, "reproduce: go test ./sim/simtest/testdata/failing -run 'TestPlanted/seed=17$' -sim.seed=17\n")
+	require.Contains(t, out, "reproduce: go test "+failing+" -run 'TestPlanted/seed=17$' -sim.seed=17\n")
 
 	// The tail ends with the event that the violation is about, and shows one
 	// node alone.
@@ -63,7 +94,7 @@ func TestAFailureTellsWhatAndHowToReproduce(t *testing.T) {
 		require.Contains(t, line, " n2 ")
 	}
 	require.Len(t, tail, 20)
-	require.Contains(t, tail[19], "is settled: appended")
+	require.Contains(t, strings.Join(tail[17:], ""), "record 100 is settled: appended")
 }
 
 func TestTheReproduceLineReproduces(t *testing.T) {
@@ -71,15 +102,20 @@ func TestTheReproduceLineReproduces(t *testing.T) {
 	require.False(t, passed)
 	line := reproduceLine.FindStringSubmatch(out)
 	require.NotNil(t, line, out)
-	again, passed := command(t, nil, "sh", "-c", line[1])
+	again, passed := command(t, "../..", nil, "sh", "-c", line[1])
 	require.False(t, passed)
-	require.Equal(t, stripTimes(out), stripTimes(again))
 	require.Equal(t, 1, strings.Count(again, "--- FAIL: TestPlanted/"))
+	require.Equal(t, finding(t, out), finding(t, again))
 }
 
-// stripTimes removes what go test measures.
-func stripTimes(s string) string {
-	return regexp.MustCompile(`\(?\d+\.\d+s\)?\n`).ReplaceAllString(s, "\n")
+// finding is what a failure says, without what go test says around it.
+func finding(t *testing.T, out string) string {
+	t.Helper()
+	_, rest, found := strings.Cut(out, "seed 17: violated\n")
+	require.True(t, found, out)
+	text, _, found := strings.Cut(rest, "reproduce: ")
+	require.True(t, found, out)
+	return text
 }
 
 func TestInconclusiveFailsUnlessAllowed(t *testing.T) {
