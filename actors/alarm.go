@@ -37,6 +37,7 @@ type alarm struct {
 	armed bool   // its message is still to come
 	due   time.Duration
 	timer timer
+	ring  func() // rings, in a simulation
 }
 
 func newAlarm(mb *mailbox, k kind) alarm { return alarm{mb: mb, kind: k} }
@@ -47,8 +48,19 @@ func (a *alarm) set(t time.Duration) {
 	a.gen++
 	a.armed, a.due = true, t
 	mb, k, gen := a.mb, a.kind, a.gen
-	a.timer = mb.rt.after(t, mb, func() { mb.post(urgent, &entry{kind: k, seq: gen, at: t}) })
+	if mb.rt.drv == nil {
+		a.timer = mb.rt.after(t, mb, func() { mb.post(urgent, &entry{kind: k, seq: gen, at: t}) })
+		return
+	}
+	// A driver's timer that was cancelled does not fire, so the one that does
+	// is the latest, and one function does for all of them.
+	if a.ring == nil {
+		a.ring = a.rings
+	}
+	a.timer = mb.rt.after(t, mb, a.ring)
 }
+
+func (a *alarm) rings() { a.mb.post(urgent, &entry{kind: a.kind, seq: a.gen, at: a.due}) }
 
 func (a *alarm) stop() {
 	if a.armed {

@@ -120,13 +120,11 @@ func (m *mailbox) push(l lane, e *entry) bool {
 		if l != droppable {
 			panic(fmt.Sprintf("actors: mailbox of role %d: more than %d messages in lane %d: a protocol broke its bound", m.role, r.Cap(), l))
 		}
-		evicted, _ := r.Push(*e)
 		if m.onDrop != nil {
-			m.onDrop(&evicted)
+			m.onDrop(r.Ptr(0))
 		}
-	} else {
-		r.Push(*e)
 	}
+	r.Push(*e)
 	if n := r.Len(); n > m.highest[l] {
 		m.highest[l] = n
 		if m.name[l] != "" {

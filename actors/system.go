@@ -18,7 +18,7 @@ func init() {
 	cmap.SHARD_COUNT = 1
 	first := actor.NewActorSystemWithConfig(sharedConfig)
 	sharedExtensions = first.Extensions
-	resetSystem(first, "") // sharedExtensions keeps it alive
+	resetSystem(first) // sharedExtensions keeps it alive
 }
 
 // sharedConfig is one for all systems: nothing changes it.
@@ -34,33 +34,35 @@ var discard = slog.New(slog.DiscardHandler)
 // systems keeps actor systems that have been reset, because one costs over
 // 100 us to make.
 var systems = sync.Pool{New: func() any {
-	return actor.NewActorSystemWithConfig(sharedConfig)
+	sys := actor.NewActorSystemWithConfig(sharedConfig)
+	resetSystem(sys)
+	return sys
 }}
 
 // takeSystem returns a slim, silent actor system that nothing was spawned in.
 func takeSystem(name string) *actor.ActorSystem {
 	sys := systems.Get().(*actor.ActorSystem)
-	resetSystem(sys, name)
+	sys.ID, sys.ProcessRegistry.Address = name, name
 	return sys
 }
 
 // giveSystem takes a system in that no handler will use any more.
 func giveSystem(sys *actor.ActorSystem) {
-	resetSystem(sys, "") // now, so that it keeps nothing of its node alive
+	resetSystem(sys)
 	systems.Put(sys)
 }
 
-// resetSystem makes a system equal to a new one, with a name. What a system
+// resetSystem makes a system equal to a new one. What a system
 // holds of its past is all in what is replaced here: its registry with its
 // sequence of ids, its guardians, and who listens to its events. Of the stock
 // listeners to dead letters the one that logs is left out, because it starts a
 // goroutine and a ticker of its own; the one that answers to a Watch of an
 // actor that is gone stays.
-func resetSystem(sys *actor.ActorSystem, name string) {
-	sys.ID = name
+func resetSystem(sys *actor.ActorSystem) {
+	sys.ID = ""
 	sys.Extensions = sharedExtensions
 	r := sys.ProcessRegistry
-	r.Address = name
+	r.Address = ""
 	r.SequenceID = 0
 	r.RemoteHandlers = nil
 	r.LocalPIDs = &actor.SliceMap{LocalPIDs: []cmap.ConcurrentMap{cmap.New()}}
