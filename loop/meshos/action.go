@@ -73,7 +73,7 @@ func (m *Model) land(in loop.Input, out *loop.Ready) error {
 		out.Log(line)
 	}
 	if f.kind == KindMarkAvoid {
-		m.marked(f.target)
+		m.marked(f.target, in.Now)
 		return nil
 	}
 	m.landedDaemon(f, in.Now, in.Err == nil, out)

@@ -105,7 +105,7 @@ func (m *Model) signal(in loop.Input, out *loop.Ready) error {
 	case Intend:
 		m.intend(in.Now, s.Daemon, s.Intent)
 	}
-	m.planDaemons(in.Now)
+	m.planDaemons()
 	return nil
 }
 
@@ -152,7 +152,7 @@ func (m *Model) landedDaemon(f flight, now time.Duration, ok bool, out *loop.Rea
 			m.exited(d, now, out)
 		}
 	}
-	m.planDaemons(now)
+	m.planDaemons()
 }
 
 // release opens the gates whose time has come.
@@ -182,27 +182,30 @@ func (m *Model) reconcileDaemons(now time.Duration, out *loop.Ready) {
 			m.launch(KindApplyBackoff, d.id, ApplyBackoff{Until: d.tracker.until}, out)
 		}
 	}
-	m.planDaemons(now)
+	m.planDaemons()
 }
 
 func (d *daemon) gateApplied() bool { return d.hasApplied && d.applied == d.tracker.until }
 
 // planDaemons finds when reconciling has something to do for a daemon.
-func (m *Model) planDaemons(now time.Duration) {
+func (m *Model) planDaemons() {
 	m.daemonsDue = never
 	for i := range m.daemons {
-		m.daemonsDue = min(m.daemonsDue, m.daemons[i].due(now))
+		m.daemonsDue = min(m.daemonsDue, m.daemons[i].due())
 	}
 }
 
-func (d *daemon) due(now time.Duration) time.Duration {
+// due is since when, or from when on, a tick has something to do. It never lies
+// before the last input that changed it, or the loop would ask for a tick in the
+// past.
+func (d *daemon) due() time.Duration {
 	switch {
 	case d.moving || (d.intent == Run) == (d.state == Running):
 		return never
-	case d.intent == Stop || d.tracker.admissible(now):
+	case d.intent == Stop || d.tracker.gate == Open:
 		return d.changed
 	case !d.applying && !d.gateApplied():
 		return d.changed
 	}
-	return d.tracker.until
+	return max(d.changed, d.tracker.until)
 }

@@ -114,8 +114,27 @@ func TestCrashesLeadThroughBackoffToACrashLoop(t *testing.T) {
 	require.Equal(t, []time.Duration{500 * ms, time.Second, 2 * time.Second, 4 * time.Second, 5 * time.Minute}, gates)
 
 	n.tick(at + 500*ms)
+	next, ok := n.NextTick()
+	require.True(t, ok)
+	require.Equal(t, at+5*time.Minute, next, "no tick is asked for before the gate opens")
 	require.Empty(t, n.tick(at+5*time.Minute-1))
 	require.Contains(t, n.tick(at + 5*time.Minute)[0], "start-daemon 7")
+}
+
+func TestAnswerThatComesLateAsksForNoTickInThePast(t *testing.T) {
+	n := running(t)
+	n.signal(100*ms, meshos.Crashed{Daemon: 7})
+	require.Equal(t, []string{"2 apply-backoff 7 {Until:600ms}"}, n.tick(500*ms)) // never answered
+	require.Equal(t, []string{"3 start-daemon 7 <nil>"}, n.tick(1000*ms))
+	n.signal(1010*ms, meshos.Started{Daemon: 7})
+	n.signal(1020*ms, meshos.Crashed{Daemon: 7})
+	_, ok := n.NextTick()
+	require.False(t, ok, "nothing can be done before the start is answered")
+	n.step(10*time.Second+1, loop.Input{Action: 3})
+	at, ok := n.NextTick()
+	require.True(t, ok)
+	require.Equal(t, 10500*ms, at)
+	require.Equal(t, []string{"4 start-daemon 7 <nil>"}, n.tick(at))
 }
 
 func TestForceRestartOpensTheGate(t *testing.T) {

@@ -22,7 +22,6 @@ func (m *Model) Digest(h uint64) uint64 {
 		h = loop.Fold(h, m.flights[i].id)
 	}
 	h = loop.Fold(h, bit(m.ticked, 0))
-	h = loop.Fold(h, uint64(m.lastTick))
 	h = loop.Fold(h, uint64(m.beatDue))
 	h = loop.Fold(h, uint64(m.healthDue))
 	h = loop.Fold(h, uint64(m.avoidDue))

@@ -14,7 +14,7 @@ func (m *Model) wantAvoid(now time.Duration) { m.avoidDue = min(m.avoidDue, now)
 // marked folds in that a KindMarkAvoid was answered. Whether it succeeded does
 // not matter: the entry is this node's own, and the peer is marked again when
 // it has run out.
-func (m *Model) marked(id uint64) {
+func (m *Model) marked(id uint64, now time.Duration) {
 	i := m.index.find(m.peers, id)
 	if i < 0 {
 		return
@@ -23,7 +23,7 @@ func (m *Model) marked(id uint64) {
 	p.marking = false
 	m.touch(i, p)
 	if !p.avoided && p.slow(m.opt.DegradedRTT) {
-		m.wantAvoid(m.lastTick)
+		m.wantAvoid(now)
 	}
 }
 

@@ -15,13 +15,12 @@ const never = time.Duration(math.MaxInt64)
 // [loop.Digester] and a [loop.Viewer]. Make it with [New]. Like every model it
 // is for one goroutine at a time.
 type Model struct {
-	opt      Options
-	peers    []peer // sorted by id
-	index    index
-	daemons  []daemon // sorted by id
-	flights  []flight // sorted by action id
-	ticked   bool     // the first tick was
-	lastTick time.Duration
+	opt     Options
+	peers   []peer // sorted by id
+	index   index
+	daemons []daemon // sorted by id
+	flights []flight // sorted by action id
+	ticked  bool     // the first tick was
 
 	// When the parts of a tick have something to do, at the earliest.
 	beatDue    time.Duration
@@ -52,7 +51,7 @@ func New(o Options) *Model {
 	for _, d := range o.Daemons {
 		m.intend(0, d.ID, d.Intent)
 	}
-	m.planDaemons(0)
+	m.planDaemons()
 	return m
 }
 
@@ -75,7 +74,6 @@ func (m *Model) Step(in loop.Input, out *loop.Ready) error {
 // Tick opens the gates whose time has come, judges the peers, reconciles the daemons and then the avoid list, and
 // sends heartbeats, each if it is due.
 func (m *Model) Tick(now time.Duration, out *loop.Ready) {
-	m.lastTick = now
 	if !m.ticked {
 		m.begin(now)
 	}
