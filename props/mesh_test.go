@@ -2,7 +2,9 @@ package props_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -31,8 +33,19 @@ func holds(t *rapid.T, c sim.Config, seed uint64) *sim.Result {
 	return res
 }
 
+// few lowers the number of scenarios that rapid draws, unless it was given one:
+// a scenario takes a thousand times as long as what rapid's default is made for.
+func few(t *testing.T, n int) {
+	f := flag.Lookup("rapid.checks")
+	if was := f.Value.String(); was == f.DefValue {
+		require.NoError(t, f.Value.Set(strconv.Itoa(n)))
+		t.Cleanup(func() { _ = f.Value.Set(was) })
+	}
+}
+
 // TestAnyMeshHoldsEverything: whatever the scenario and the seed.
 func TestAnyMeshHoldsEverything(t *testing.T) {
+	few(t, 30)
 	rapid.Check(t, func(t *rapid.T) {
 		holds(t, gen.Config().Draw(t, "scenario"), gen.Seed().Draw(t, "seed"))
 	})
@@ -48,6 +61,7 @@ func TestAnyAppenderLeavesItsHostWhole(t *testing.T) {
 		}
 	}
 	config := gen.ConfigOf(gen.Options{NodesMax: 1, Faults: kinds, FaultsMax: 5, Hangs: true})
+	few(t, 50)
 	rapid.Check(t, func(t *rapid.T) {
 		holds(t, config.Draw(t, "scenario"), gen.Seed().Draw(t, "seed"))
 	})
@@ -56,6 +70,7 @@ func TestAnyAppenderLeavesItsHostWhole(t *testing.T) {
 // TestSwarmsHoldEverything: a few seeds of the scenarios that the seed draws
 // itself; sweeps run thousands.
 func TestSwarmsHoldEverything(t *testing.T) {
+	few(t, 10)
 	rapid.Check(t, func(t *rapid.T) {
 		holds(t, sim.Config{Swarm: true, Shadows: 1}, gen.Seed().Draw(t, "seed"))
 	})
