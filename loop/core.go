@@ -182,9 +182,10 @@ func (l *Loop) enter(now time.Duration, wallMs uint64) {
 // that its supervisor can go on with.
 func (l *Loop) leave() { l.stepping = false }
 
-// arm finds the next regular tick at which the model wants to be called. A
-// deadline that was reached stays: otherwise inputs that come faster than the
-// loop can take them would put the tick off for ever.
+// arm finds the next regular tick at which the model wants to be called, now at
+// the earliest: a node that has idled has missed no ticks. A deadline that was
+// reached stays: otherwise inputs that come faster than the loop can take them
+// would put the tick off for ever.
 func (l *Loop) arm() {
 	if l.armed && l.due <= l.now {
 		return
@@ -199,7 +200,7 @@ func (l *Loop) arm() {
 		l.due, l.armed = 0, false
 		return
 	}
-	if t > math.MaxInt64-l.opt.Tick {
+	if t = max(t, l.now); t > math.MaxInt64-l.opt.Tick {
 		l.due, l.armed = 0, false // beyond what there are ticks for
 		return
 	}

@@ -38,8 +38,10 @@
 //     is in the ring of recent ones.
 //     TestOutcomeOfNoActionNeverReachesTheModel
 //  6. The first tick is due one interval after the start. Late ticks are not
-//     made up for. A deadline that was reached stays until it is handled.
-//     TestTickThatIsDueStaysDueWhateverComesIn, testdata/tick.txt
+//     made up for. A deadline that was reached stays until it is handled, and no
+//     other lies in the past, however long the model idled.
+//     TestTickThatIsDueStaysDueWhateverComesIn, TestLoopIsWhatANaiveModelOfItIs,
+//     testdata/tick.txt
 //  7. A snapshot is one contiguous moment, readable by any goroutine while the
 //     loop runs. That of tick k covers all that was folded in before it and in
 //     it.

@@ -32,6 +32,7 @@ type naive struct {
 	now                           time.Duration
 	wallMs                        uint64
 	next                          time.Duration // what the model said last
+	asked                         time.Duration // when it said so
 	base                          time.Duration // the last tick, or the start
 	overdue                       time.Duration // the deadline that was reached and not handled; -1 is none
 	demanded, everPublished       bool
@@ -46,7 +47,7 @@ func newNaive(s script) *naive {
 	if n.opt.Tick == 0 {
 		n.opt.Tick = 500 * time.Millisecond
 	}
-	n.now, n.base = n.opt.Start, n.opt.Start
+	n.now, n.base, n.asked = n.opt.Start, n.opt.Start, n.opt.Start
 	n.published = &loop.Snapshot{Node: n.opt.Node, Incarnation: n.opt.Incarnation}
 	return n
 }
@@ -61,7 +62,7 @@ func (n *naive) nextTick() (time.Duration, bool) {
 		if n.next < 0 {
 			return 0, false
 		}
-		for t < n.next {
+		for t < max(n.next, n.asked) {
 			t += n.opt.Tick
 		}
 	}
@@ -104,6 +105,7 @@ func (n *naive) step(in loop.Input) bool {
 	n.pass(in.Now, in.WallMs)
 	n.stick() // a deadline that has come by now, whatever the input changes
 	n.steps++
+	n.asked = n.now
 	w := in.Msg.(wish)
 	refuse := w.refuse
 	if in.Action != 0 {

@@ -195,9 +195,7 @@ func (m *Model) planDaemons() {
 	}
 }
 
-// due is since when, or from when on, a tick has something to do. It never lies
-// before the last input that changed it, or the loop would ask for a tick in the
-// past.
+// due is since when, or from when on, a tick has something to do.
 func (d *daemon) due() time.Duration {
 	switch {
 	case d.moving || (d.intent == Run) == (d.state == Running):
@@ -207,5 +205,5 @@ func (d *daemon) due() time.Duration {
 	case !d.applying && !d.gateApplied():
 		return d.changed
 	}
-	return max(d.changed, d.tracker.until)
+	return d.tracker.until
 }
