@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"meshsim/appender"
 	"meshsim/sim/report"
 	"meshsim/sim/trace"
 )
@@ -41,15 +42,32 @@ func events(t *rapid.T) []trace.Event {
 		es[i] = trace.Event{
 			Kind: rapid.SampledFrom(kinds).Draw(t, "kind"), Time: now, Step: uint64(i),
 			Node: rapid.Uint32Range(0, 12).Draw(t, "node"), Incarnation: rapid.Uint32Range(1, 2).Draw(t, "incarnation"),
-			Name: rapid.SampledFrom([]string{"crash", "append-hang"}).Draw(t, "name"),
+			Outcome: rapid.Uint8Range(0, uint8(appender.NumOutcomes-1)).Draw(t, "outcome"),
+			Result:  rapid.SampledFrom([]trace.Result{trace.ResultOK, trace.ResultDeadline, trace.ResultHang}).Draw(t, "result"),
+			Name:    rapid.SampledFrom([]string{"crash", "append-hang"}).Draw(t, "name"),
 		}
 	}
 	return es
 }
 
+// everyday reports whether an event of a told kind is no part of the story.
+func everyday(e *trace.Event) bool {
+	switch e.Kind {
+	case trace.NodeStarted:
+		return e.Incarnation == 1
+	case trace.FaultHealed:
+		return e.Name == "crash"
+	case trace.RecordSettled:
+		return e.Outcome != uint8(appender.Dropped)
+	case trace.AttemptEnded:
+		return e.Result == trace.ResultOK || e.Result == trace.ResultPanic || e.Result == trace.ResultHang
+	}
+	return !report.Story.Has(e.Kind)
+}
+
 func story(es []trace.Event) (n int) {
 	for i := range es {
-		if report.Story.Has(es[i].Kind) && !(es[i].Kind == trace.NodeStarted && es[i].Incarnation == 1) {
+		if !everyday(&es[i]) {
 			n++
 		}
 	}
@@ -68,7 +86,7 @@ func render(t require.TestingT, es []trace.Event, length time.Duration, lines in
 
 var (
 	times    = regexp.MustCompile(`, (\d+) times`)
-	more     = regexp.MustCompile(`\.\.\. (?:and )?(\d+) (?:more|later) events`)
+	more     = regexp.MustCompile(`^ *\.\.\. +(\d+) (?:more|later) events`)
 	nodesCol = regexp.MustCompile(`^ *[0-9.]+s  ((?:(?:n\d+(?:-n\d+)?|\+\d+|mesh) ?)+) `)
 )
 
@@ -188,10 +206,10 @@ func ExampleTimeline() {
 		fmt.Println(err)
 	}
 	// Output:
-	//      1.250s  n2           fault append-deaf strikes
-	//      2.500s  n2           worker of epoch 1 hangs and is abandoned, 1 of 4 alive
-	//      3.750s  n2           fault append-deaf heals
-	//      8.000s  n1-n5        node restarts
+	//      1.250s  n2     fault append-deaf strikes
+	//      2.500s  n2     worker of epoch 1 hangs and is abandoned, 1 of 4 alive
+	//      3.750s  n2     fault append-deaf heals
+	//      8.000s  n1-n5  node restarts
 }
 
 func ExampleLine() {

@@ -7,15 +7,18 @@ import (
 	"strings"
 	"time"
 
+	"meshsim/appender"
 	"meshsim/sim/trace"
 )
 
 // Story is the kinds of events that a timeline tells: faults, and what the
-// mesh did about them. The other kinds are everyday life.
+// mesh did about them. The other kinds are everyday life, and so are some
+// events of these: a node's first start, what goes well.
 var Story = trace.Kinds(
 	trace.NodeStarted,
 	trace.WorkerFailed, trace.WorkerRestarted, trace.WorkerAbandoned, trace.WorkerReturned,
 	trace.StaleAnswer, trace.CircuitOpened, trace.CircuitClosed,
+	trace.RecordSettled, trace.AttemptEnded, trace.LineDropped, trace.InputLost,
 	trace.ActorFailed, trace.ActorRestarted, trace.ActorStopped, trace.Escalated,
 	trace.FaultStruck, trace.FaultHealed, trace.HealStarted, trace.LivenessEnded,
 )
@@ -23,8 +26,9 @@ var Story = trace.Kinds(
 // maxMoments bounds a timeline's memory: about 1 MiB.
 const maxMoments = 4096
 
-// shownNodes is how many nodes a line names before it counts the others.
-const shownNodes = 6
+// nodesWidth is how much of a line may name nodes before the others are
+// counted.
+const nodesWidth = 22
 
 // Timeline collects a run's story as it happens. The zero value is not ready:
 // see [NewTimeline]. One goroutine at a time uses it.
@@ -55,8 +59,7 @@ func NewTimeline(length time.Duration) *Timeline {
 	return &Timeline{window: max(length/40, time.Millisecond), latest: make(map[string]int)}
 }
 
-// Observe takes an event in; those outside [Story] are passed over, and so is
-// every node's first start.
+// Observe takes an event in; everyday life is passed over.
 func (t *Timeline) Observe(e *trace.Event) {
 	if !told(e) {
 		return
@@ -101,8 +104,19 @@ func (m *moment) add(node uint32) {
 	}
 }
 
+// told reports whether an event belongs to the story.
 func told(e *trace.Event) bool {
-	return Story.Has(e.Kind) && (e.Kind != trace.NodeStarted || e.Incarnation > 1)
+	switch e.Kind {
+	case trace.NodeStarted:
+		return e.Incarnation > 1
+	case trace.FaultHealed:
+		return e.Name != "crash" // the restart tells it
+	case trace.RecordSettled:
+		return appender.Outcome(e.Outcome) == appender.Dropped
+	case trace.AttemptEnded: // panics and hangs are told of the worker
+		return e.Result != trace.ResultOK && e.Result != trace.ResultPanic && e.Result != trace.ResultHang
+	}
+	return Story.Has(e.Kind)
 }
 
 // classOf is what events must share to be told in one line: the kind, and for
@@ -125,6 +139,12 @@ func classOf(e *trace.Event) string {
 		return "abandoned worker returns"
 	case trace.StaleAnswer:
 		return "late answer of an abandoned epoch is ignored"
+	case trace.RecordSettled:
+		return "appender inbox full, its oldest record is dropped"
+	case trace.LineDropped:
+		return "loop inbox full, its oldest line is dropped"
+	case trace.AttemptEnded:
+		return "append ends: " + resultWords(e.Result)
 	case trace.ActorFailed:
 		return role(e.Actor) + " actor panics"
 	case trace.ActorRestarted:
@@ -145,26 +165,29 @@ func (t *Timeline) Write(w io.Writer, lines int) error {
 		head = max(lines*2/3, 1)
 		tail = max(lines-1-head, 0)
 	}
-	for i := range head {
-		if _, err := fmt.Fprintln(w, t.moments[i].line()); err != nil {
-			return err
+	first, cut, last := t.moments[:head], t.moments[head:len(t.moments)-tail], t.moments[len(t.moments)-tail:]
+	width := 0
+	for _, ms := range [][]moment{first, last} {
+		for i := range ms {
+			width = max(width, len(nodeList(ms[i].nodes)))
 		}
 	}
-	if cut := t.moments[head : len(t.moments)-tail]; len(cut) > 0 {
-		if _, err := fmt.Fprintf(w, "%11s  ... %d more events until %s\n", "", total(cut), Clock(cut[len(cut)-1].last)); err != nil {
-			return err
-		}
+	var b strings.Builder
+	line := func(at, nodes, text string) { fmt.Fprintf(&b, "%11s  %-*s  %s\n", at, width, nodes, text) }
+	for i := range first {
+		line(Clock(first[i].first), nodeList(first[i].nodes), first[i].words())
 	}
-	for i := len(t.moments) - tail; i < len(t.moments); i++ {
-		if _, err := fmt.Fprintln(w, t.moments[i].line()); err != nil {
-			return err
-		}
+	if len(cut) > 0 {
+		line("...", "", fmt.Sprintf("%d more events until %s", total(cut), Clock(cut[len(cut)-1].last)))
+	}
+	for i := range last {
+		line(Clock(last[i].first), nodeList(last[i].nodes), last[i].words())
 	}
 	if t.left > 0 {
-		_, err := fmt.Fprintf(w, "%11s  ... and %d later events that there was no room for\n", "", t.left)
-		return err
+		line("...", "", fmt.Sprintf("%d later events that there was no room for", t.left))
 	}
-	return nil
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
 // Empty reports whether there is nothing to tell.
@@ -177,18 +200,18 @@ func total(ms []moment) (n uint64) {
 	return n
 }
 
-func (m *moment) line() string {
-	text := m.text
-	if m.count > 1 {
-		text = m.class
-		if m.count > uint64(len(m.nodes)) {
-			text += fmt.Sprintf(", %d times", m.count)
-		}
-		if until := Clock(m.last); until != Clock(m.first) {
-			text += " until " + until
-		}
+func (m *moment) words() string {
+	if m.count == 1 {
+		return m.text
 	}
-	return fmt.Sprintf("%11s  %-12s %s", Clock(m.first), nodeList(m.nodes), text)
+	text := m.class
+	if m.count > uint64(len(m.nodes)) {
+		text += fmt.Sprintf(", %d times", m.count)
+	}
+	if until := Clock(m.last); until != Clock(m.first) {
+		text += " until " + until
+	}
+	return text
 }
 
 // nodeList names nodes, runs of neighbours as n3-n7, and counts what is left
@@ -197,28 +220,27 @@ func nodeList(nodes []uint32) string {
 	if len(nodes) == 0 {
 		return "mesh"
 	}
-	var b strings.Builder
-	named := 0
-	for i, parts := 0, 0; i < len(nodes) && parts < shownNodes; parts++ {
+	list := ""
+	for i := 0; i < len(nodes); {
 		j := i
 		for j+1 < len(nodes) && nodes[j+1] == nodes[j]+1 {
 			j++
 		}
-		if b.Len() > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteString(Node(nodes[i]))
+		word := Node(nodes[i])
 		switch {
 		case j == i+1:
-			b.WriteString(" " + Node(nodes[j]))
+			word += " " + Node(nodes[j])
 		case j > i+1:
-			b.WriteString("-" + Node(nodes[j]))
+			word += "-" + Node(nodes[j])
 		}
-		named += j - i + 1
+		if list != "" {
+			if len(list)+1+len(word) > nodesWidth {
+				return fmt.Sprintf("%s +%d", list, len(nodes)-i)
+			}
+			list += " "
+		}
+		list += word
 		i = j + 1
 	}
-	if more := len(nodes) - named; more > 0 {
-		fmt.Fprintf(&b, " +%d", more)
-	}
-	return b.String()
+	return list
 }

@@ -124,17 +124,21 @@ func (a *app) list(what string, words []string) {
 
 // conclude prints the verdict, in words.
 func (a *app) conclude(r *sim.Result, doublechecked bool) {
-	var held, violated int
+	var held, violated, unjudged int
 	for _, inv := range r.Invariants {
 		switch {
 		case inv.ViolatedAt != nil:
 			violated++
 		case inv.Checked > 0:
 			held++
+		default:
+			unjudged++
 		}
 	}
-	fmt.Fprintf(a.out, "\n%s: %d of %d invariants held, %d violated",
-		a.style.verdict(r.Verdict, string(r.Verdict)), held, len(r.Invariants), violated)
+	fmt.Fprintf(a.out, "\n%s: %d invariants held, %d violated", a.style.verdict(r.Verdict, string(r.Verdict)), held, violated)
+	if unjudged > 0 {
+		fmt.Fprintf(a.out, ", %d had nothing to judge", unjudged)
+	}
 	if r.Digest != "" {
 		fmt.Fprintf(a.out, "; digest %s", r.Digest)
 	}
