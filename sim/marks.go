@@ -44,7 +44,10 @@ var markRules = []MarkRule{
 		Name: "node-restarted", About: "a crashed node comes back", Kinds: trace.Kinds(trace.NodeStarted),
 		Match: func(e *trace.Event) bool { return e.Kind == trace.NodeStarted && e.Incarnation > 1 },
 	},
-	onResult("open-failed", "an appender cannot be opened", trace.ResultOpenFailed),
+	{
+		Name: "open-failed", About: "an appender cannot be opened", Kinds: trace.Kinds(trace.WorkerFailed),
+		Match: func(e *trace.Event) bool { return e.Kind == trace.WorkerFailed && e.Result == trace.ResultOpenFailed },
+	},
 	onOutcome("record-dropped", "a full inbox drops a record", appender.Dropped),
 	onOutcome("record-failed", "a record is settled as failed", appender.Failed),
 	onOutcome("record-lost", "a record is lost with its node", appender.Lost),

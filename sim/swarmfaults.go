@@ -20,6 +20,25 @@ func (c *Config) drawChaos(r dice) {
 			orElse(&c.Service, Uniform(0, 20*time.Microsecond))
 		}
 	}
+	c.drawOpenings(r)
+}
+
+// drawOpenings lets appenders be opened again while openings fail: without
+// panics, hangs or crashes no opening would ever come.
+func (c *Config) drawOpenings(r dice) {
+	failing, opening := false, false
+	for _, x := range c.Chaos {
+		failing = failing || traits[x.Kind].class == classOpen
+		switch x.Kind {
+		case kindCrash, kindAppendPanic, kindAppendHang, kindAppendDeaf:
+			opening = true
+		}
+	}
+	if !failing || opening {
+		return
+	}
+	kind := pick(r, "opening", kindCrash, kindAppendPanic, kindAppendDeaf)
+	c.Chaos = append(c.Chaos, c.drawChance(r.of("openings"), kind))
 }
 
 // drawChance draws one kind: so that it strikes from about once to about ten
@@ -28,6 +47,9 @@ func (c *Config) drawChance(r dice, kind string) Chaos {
 	t := traits[kind]
 	x := Chaos{Kind: kind}
 	times := r.float("times", 1, 10)
+	if t.class == classOpen {
+		times = r.float("times", 5, 20) // openings are rare
+	}
 	targets := c.Nodes
 	if t.class == classMesh || kind == kindClog {
 		targets = 1
@@ -55,6 +77,9 @@ func (c *Config) drawChance(r dice, kind string) Chaos {
 	if t.prob {
 		x.Prob = r.float("prob", 0.05, 1)
 	}
+	if t.class == classOpen {
+		x.Prob = r.float("prob", 0.3, 1)
+	}
 	return x
 }
 
@@ -62,6 +87,9 @@ func (c *Config) drawChance(r dice, kind string) Chaos {
 // the deadline and the grace.
 func (c *Config) drawFor(r dice, kind string) Dist {
 	lo, hi := 50*time.Millisecond, 2*time.Second
+	if traits[kind].class == classOpen {
+		lo, hi = time.Second, 4*time.Second // openings are rare
+	}
 	if hangs(kind) {
 		lo = min(max(c.Host.Deadline+c.Host.Grace, lo), hi)
 		hi = max(2*lo, hi)
