@@ -61,7 +61,7 @@ func (a *app) live(ctx context.Context, cfg sim.Config, seed uint64, c *choice, 
 	if err := a.announce(seed, s); err != nil {
 		return err
 	}
-	r, timeline, err := a.watched(ctx, cfg, seed, s, func(ctx context.Context, cfg sim.Config) (*sim.Result, error) {
+	r, timeline, err := a.watched(ctx, cfg, seed, span, s, func(ctx context.Context, cfg sim.Config) (*sim.Result, error) {
 		return sim.Live(ctx, cfg, seed, sim.LiveOptions{For: span}, a.checkers...)
 	})
 	if err != nil && (r == nil || !errors.Is(err, context.Canceled)) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -86,7 +87,7 @@ func (a *app) run(ctx context.Context, cfg sim.Config, seed uint64, c *choice, s
 		return err
 	}
 	reproduce := a.command(append(append([]string{"run"}, c.again()...), "--seed", fmt.Sprint(seed))...)
-	r, timeline, err := a.watched(ctx, cfg, seed, s, func(ctx context.Context, cfg sim.Config) (*sim.Result, error) {
+	r, timeline, err := a.watched(ctx, cfg, seed, 0, s, func(ctx context.Context, cfg sim.Config) (*sim.Result, error) {
 		if doublecheck {
 			return sim.DoubleCheck(ctx, cfg, seed, a.checkers...)
 		}
@@ -112,14 +113,18 @@ func (a *app) run(ctx context.Context, cfg sim.Config, seed uint64, c *choice, s
 
 // watched makes one run: the header first, then a bar while it goes, its
 // events gathered in a timeline if the reader wants the story.
-func (a *app) watched(ctx context.Context, cfg sim.Config, seed uint64, s *shape,
+func (a *app) watched(ctx context.Context, cfg sim.Config, seed uint64, span time.Duration, s *shape,
 	work func(context.Context, sim.Config) (*sim.Result, error)) (*sim.Result, *report.Timeline, error) {
 	var timeline *report.Timeline
 	if s.told() {
-		if err := a.header(cfg, seed); err != nil {
+		if err := a.header(cfg, seed, span); err != nil {
 			return nil, nil, err
 		}
-		timeline = report.NewTimeline(cfg.Duration)
+		length := cfg.Duration
+		if span > 0 {
+			length = span
+		}
+		timeline = report.NewTimeline(length)
 		over := false // a doublecheck runs twice, and the story is told once
 		cfg.ObserveKinds = report.Story
 		cfg.Observe = func(e *trace.Event) {

@@ -9,7 +9,8 @@ import (
 )
 
 // header prints what is going to run: the configuration as the seed leaves it.
-func (a *app) header(cfg sim.Config, seed uint64) error {
+// span is how long faults strike live; 0 means in virtual time.
+func (a *app) header(cfg sim.Config, seed uint64, span time.Duration) error {
 	if cfg.Swarm {
 		cfg = cfg.Draw(seed)
 	}
@@ -27,6 +28,9 @@ func (a *app) header(cfg sim.Config, seed uint64) error {
 		row("", regions)
 	}
 	row("duration", fmt.Sprintf("%v under faults, then the heal, then at most %v until all is well", cfg.Duration, cfg.Recovery))
+	if span > 0 {
+		row("live", fmt.Sprintf("on real clocks and goroutines, the timetable of %v scaled to %v", cfg.Duration, span))
+	}
 	row("network", network(&cfg.Network))
 	row("appender", appender(&cfg))
 	rows := func(name string, lines []string) {

@@ -1,5 +1,3 @@
-// Command meshsim simulates actor meshes: it runs a scenario under a seed, or
-// live, and judges it by every invariant. `meshsim run` alone is a good start.
 package main
 
 import "os"

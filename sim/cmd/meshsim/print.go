@@ -40,6 +40,10 @@ func (a *app) story(r *sim.Result, timeline *report.Timeline) {
 	for _, s := range r.Skipped {
 		fmt.Fprintf(a.out, "skipped   %s\n", s)
 	}
+	if r.Digest == "" { // live
+		fmt.Fprintf(a.out, "work      %s messages delivered in %v\n", number(r.Delivered), r.Wall.Round(time.Millisecond))
+		return
+	}
 	fmt.Fprintf(a.out, "work      %s steps, %s messages delivered, %v simulated in %v\n",
 		number(r.Steps), number(r.Delivered), r.Virtual.Round(time.Millisecond), r.Wall.Round(time.Millisecond))
 }
