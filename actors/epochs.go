@@ -5,6 +5,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"meshsim/appender"
 	"meshsim/sim/trace"
 )
 
@@ -215,7 +216,7 @@ func (h *host) detach(w *worker) {
 // stale reports whether an answer came under an epoch that is over, and if so
 // sends its worker into retirement.
 func (h *host) stale(e *entry) bool {
-	if h.w != nil && e.from == h.epoch || broken == mutantStaleAnswerAccepted && h.phase == phaseAppending {
+	if h.w != nil && e.from == h.epoch {
 		return false
 	}
 	h.lock()
@@ -224,6 +225,12 @@ func (h *host) stale(e *entry) bool {
 		v := h.n.begin(trace.StaleAnswer)
 		v.Epoch, v.Ledger = e.from, h.shown()
 		h.n.end(v)
+	}
+	if broken == mutantStaleAnswerAccepted && e.kind == kindAppended && e.seq > 0 && len(h.retry) > 0 {
+		it := h.retry[0]
+		h.retry = h.retry[:copy(h.retry, h.retry[1:])]
+		h.Retrying--
+		h.settle(&it.rec, appender.Appended, e.from, it.attempts)
 	}
 	h.unlock()
 	for _, w := range h.abandoned {

@@ -19,6 +19,7 @@ var mutantNames = map[string]mutant{
 	"settle-reaches-model":  mutantSettleReachesModel,
 	"batch-reused":          mutantBatchReused,
 	"pending-by-remainder":  mutantPendingByRemainder,
+	"settlements-lie":       mutantSettlementsLie,
 }
 
 // SetMutant puts a mutant in force for the runtimes made from here on, until

@@ -380,18 +380,6 @@ func (h *host) putBack(kept []item) {
 	if k == 0 {
 		return
 	}
-	if broken == mutantRetryToTheBack {
-		for i := range kept {
-			h.Retrying--
-			if h.queue.Len() < h.queue.Cap() {
-				h.queue.Push(kept[i].rec)
-				h.Queued++
-			} else {
-				h.settle(&kept[i].rec, appender.Failed, h.epoch, kept[i].attempts)
-			}
-		}
-		return
-	}
 	n := len(h.retry)
 	h.retry = append(h.retry, kept...)
 	copy(h.retry[k:], h.retry[:n])

@@ -115,8 +115,10 @@ func (l *ledger) admit(rec *appender.Record) {
 	}
 	if l.queue.Len() == l.queue.Cap() {
 		if broken == mutantInboxDropsNewest {
-			l.refuse(rec, appender.Dropped)
-			return
+			for range l.queue.Len() - 1 { // it comes to the front
+				r, _ := l.queue.Pop()
+				l.queue.Push(r)
+			}
 		}
 		oldest, _ := l.queue.Pop()
 		l.Queued--
@@ -206,7 +208,7 @@ func (l *ledger) shown() *trace.Ledger {
 // again, else of the queue; consecutive numbers of one stream; a suspect alone.
 func (l *ledger) take(size int) []item {
 	l.hand = l.hand[:0]
-	if len(l.retry) > 0 {
+	if len(l.retry) > 0 && (broken != mutantRetryToTheBack || l.queue.Len() == 0) {
 		k := 1
 		for !l.retry[0].suspect && k < min(size, len(l.retry)) && follows(&l.retry[k-1].rec, &l.retry[k].rec) && !l.retry[k].suspect {
 			k++

@@ -235,6 +235,9 @@ func (l *loopActor) settle() {
 			break
 		}
 		for i := range s.count {
+			if broken == mutantSettlementsLie {
+				s.outcome = appender.Appended
+			}
 			l.loop.Settle(s.first+i, s.outcome)
 		}
 		if broken == mutantSettleReachesModel && s.outcome != appender.Appended {

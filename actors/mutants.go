@@ -23,6 +23,7 @@ const (
 	mutantSettleReachesModel
 	mutantBatchReused
 	mutantPendingByRemainder
+	mutantSettlementsLie
 
 	numMutants
 )
