@@ -232,11 +232,8 @@ func (k *Kernel) loop(c *coroutine) {
 
 // choose picks the next step; there is none at the end of Run.
 func (k *Kernel) choose() (ref uint32, ok bool) {
-	if stop := k.stopped.Load(); stop != nil {
-		k.err = *stop
-		return 0, false
-	}
-	if k.enabled == 0 && !k.pass() {
+	some := k.enabled > 0 || !k.isStopped() && k.pass()
+	if k.isStopped() || !some { // Advance may have called Stop
 		return 0, false
 	}
 	if k.instant >= k.budget {
@@ -246,6 +243,15 @@ func (k *Kernel) choose() (ref uint32, ok bool) {
 	k.instant++
 	k.enabled--
 	return k.strategy.Pick(), true
+}
+
+// isStopped reports whether Stop was called, and makes its error Run's.
+func (k *Kernel) isStopped() bool {
+	stop := k.stopped.Load()
+	if stop != nil {
+		k.err = *stop
+	}
+	return stop != nil
 }
 
 // pass lets time pass until a step is enabled, and reports whether one is.

@@ -29,7 +29,6 @@ type model struct {
 	cause      uint64
 	children   uint64
 	running    *modelHandler
-	killed     bool
 	kill       chan struct{}
 }
 

@@ -124,12 +124,12 @@ func TestUnwindRunsDeferredCallsAndLeaksNothing(t *testing.T) {
 				k.Fold(1)
 				require.Equal(t, d, k.Digest())
 			}()
+			if i%2 == 0 {
+				defer k.Park(a) // a deferred call that would wait
+			}
 			for { // a handler that swallows panics and tries again
 				func() {
 					defer func() { _ = recover() }()
-					if i%2 == 0 {
-						defer k.Park(a) // parks as it exits
-					}
 					sleep(k, a, time.Second)
 				}()
 			}

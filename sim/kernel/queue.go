@@ -19,8 +19,8 @@ const (
 	digitBits = 6
 	slotCount = 1 << digitBits
 	levels    = 11 // 66 bits, more than the 63 of a time
-	openMax   = 24 // a slot with more entries than this is dealt out
-	frontMax  = 48 // push into the midst of no more entries than this
+	openMax   = 32 // a slot with more entries than this is dealt out
+	frontMax  = 64 // push into the midst of no more entries than this
 	chunkSize = 31 // makes a chunk 512 bytes
 )
 

@@ -13,7 +13,7 @@ import (
 	"meshsim/sim/kernel"
 )
 
-// stage carries out the scripts in testdata. Times are in ns. Commands:
+// stage carries out the scripts in testdata/scripts. Times are in ns. Commands:
 //
 //	kernel [strategy=random] [seed=N] [hold=T] [budget=N]    begins anew
 //	actor NAME node=N     the input says what its handler does
@@ -39,7 +39,7 @@ type stage struct {
 }
 
 func TestScripts(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+	datadriven.Walk(t, "testdata/scripts", func(t *testing.T, path string) {
 		s := &stage{t: t, k: newKernel(t, kernel.Options{})}
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			s.out.Reset()

@@ -141,4 +141,6 @@ func TestAHoldDependsOnItsEventAlone(t *testing.T) {
 	}
 	require.Equal(t, held, s.Hold(e))
 	require.Zero(t, kernel.NewRandomWalk(-5).HoldMax())
+	require.Zero(t, kernel.NewRandomWalk(0).Hold(e))
+	require.Zero(t, kernel.NewDefaultOrder().Hold(e))
 }
