@@ -68,7 +68,7 @@
 //     only if it is folded in.
 //  3. Strategies, streams and digests may change from one version to the next.
 //  4. With many events pending, their memory no longer fits a processor's
-//     caches, and touching one costs more: about three times at a million.
+//     caches, and touching one costs more: about four times at a million.
 //  5. The kernel must be unwound when done with; one that is merely dropped
 //     keeps its coroutines.
 package kernel
