@@ -40,15 +40,15 @@ var traits = map[string]trait{
 	kindOpenPanic:     {class: classOpen, lasts: true, prob: true},
 }
 
-// FaultKinds are the kinds that a [Fault] and a [Chaos] know, in the order in
-// which the documentation of Fault.Kind has them.
-func FaultKinds() []string {
-	return []string{
-		kindCrash, kindPause, kindSlow, kindSkew, kindJump, kindClog, kindPartition, kindLoss, kindDuplicate,
-		kindReorder, kindLatency, kindAppendError, kindAppendLatency, kindAppendHang, kindAppendDeaf, kindAppendPanic,
-		kindOpenError, kindOpenHang, kindOpenDeaf, kindOpenPanic, kindAppliedError,
-	}
+// faultKinds are in the order in which the documentation of Fault.Kind has them.
+var faultKinds = []string{
+	kindCrash, kindPause, kindSlow, kindSkew, kindJump, kindClog, kindPartition, kindLoss, kindDuplicate,
+	kindReorder, kindLatency, kindAppendError, kindAppendLatency, kindAppendHang, kindAppendDeaf, kindAppendPanic,
+	kindOpenError, kindOpenHang, kindOpenDeaf, kindOpenPanic, kindAppliedError,
 }
+
+// FaultKinds are the kinds that a [Fault] and a [Chaos] know.
+func FaultKinds() []string { return slices.Clone(faultKinds) }
 
 // checks finds the first wrong field of a configuration whose defaults are
 // filled in.
@@ -73,29 +73,40 @@ func (k *checks) take(path string, err error) {
 }
 
 func (k *checks) count(path string, v, lo, hi int) {
-	k.that(v >= lo && v <= hi, path, strconv.Itoa(v), fmt.Sprintf("a number from %d to %d", lo, hi))
+	if v < lo || v > hi {
+		k.that(false, path, strconv.Itoa(v), fmt.Sprintf("a number from %d to %d", lo, hi))
+	}
 }
 
 func (k *checks) span(path string, v, lo, hi time.Duration) {
-	k.that(v >= lo && v <= hi, path, v.String(), fmt.Sprintf("a duration from %v to %v", lo, hi))
+	if v < lo || v > hi {
+		k.that(false, path, v.String(), fmt.Sprintf("a duration from %v to %v", lo, hi))
+	}
 }
 
 func (k *checks) share(path string, v float64, what string) {
-	k.that(v >= 0 && v <= 1, path, number(v), "a "+what+" from 0 to 1")
+	if !(v >= 0 && v <= 1) {
+		k.that(false, path, number(v), "a "+what+" from 0 to 1")
+	}
 }
 
 func (k *checks) word(path, v string, allowed ...string) {
-	k.that(slices.Contains(allowed, v), path, strconv.Quote(clip(v)), oneOf(v, allowed))
+	if !slices.Contains(allowed, v) {
+		k.that(false, path, strconv.Quote(clip(v)), oneOf(v, allowed))
+	}
 }
 
 func (k *checks) dist(path string, d Dist) {
-	expected := d.fault()
-	k.that(expected == "", path, strconv.Quote(d.String()), expected)
+	if expected := d.fault(); expected != "" {
+		k.that(false, path, strconv.Quote(d.String()), expected)
+	}
 }
 
-// unused says that a field does not belong to its entry's kind.
-func (k *checks) unused(set bool, path, kind, found string) {
-	k.that(!set, path, found, "no such field: "+kind+" does not take it")
+// unused says that a field which is set does not belong to its entry's kind.
+func (k *checks) unused(set bool, path, field, kind string) {
+	if set {
+		k.that(false, path+field, "a value", "no such field: "+kind+" does not take it")
+	}
 }
 
 func number(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
@@ -114,6 +125,7 @@ func (k *checks) all() {
 	k.span("recovery", c.Recovery, time.Millisecond, DurationMax)
 	k.span("loop.tick", c.Loop.Tick, intervalMin, intervalMax)
 	k.count("loop.ring", c.Loop.Ring, 1, QueueMax)
+	k.count("loop.inbox", c.Loop.Inbox, 1, QueueMax)
 	k.mesh(c.Mesh)
 	k.word("appender.kind", c.Appender.Kind, appenderNoOp, appenderBuffering)
 	k.count("appender.capacity", c.Appender.Capacity, 0, QueueMax)
@@ -135,16 +147,18 @@ func (k *checks) all() {
 	}
 	k.word("schedule.kind", c.Schedule.Kind, "default", "random")
 	k.span("schedule.hold", c.Schedule.Hold, 0, time.Minute)
-	k.that(c.Schedule.Hold == 0 || c.Schedule.Kind == "random", "schedule.hold", c.Schedule.Hold.String(),
-		"no hold: only a random schedule keeps steps back")
+	if c.Schedule.Hold != 0 && c.Schedule.Kind != "random" {
+		k.that(false, "schedule.hold", c.Schedule.Hold.String(), "no hold: only a random schedule keeps steps back")
+	}
 	k.word("heal.hangs", c.Heal.Hangs, "release", "keep")
 	k.sometimes(c.Sometimes)
 	k.share("shadows", c.Shadows, "share of the nodes")
 }
 
 func (k *checks) mesh(m Mesh) {
-	k.that(m.Heartbeat == None || m.Heartbeat >= intervalMin && m.Heartbeat <= intervalMax, "mesh.heartbeat",
-		m.Heartbeat.String(), fmt.Sprintf("a duration from %v to %v, or none", intervalMin, intervalMax))
+	if m.Heartbeat != None && (m.Heartbeat < intervalMin || m.Heartbeat > intervalMax) {
+		k.that(false, "mesh.heartbeat", m.Heartbeat.String(), fmt.Sprintf("a duration from %v to %v, or none", intervalMin, intervalMax))
+	}
 	k.count("mesh.peers", m.Peers, 0, NodesMax)
 	k.that(m.Daemons == None || m.Daemons >= 1 && m.Daemons <= 10_000, "mesh.daemons",
 		strconv.Itoa(m.Daemons), "a number from 1 to 10000, or none")
@@ -162,7 +176,9 @@ func (k *checks) host(h Host) {
 	k.span("host.grace", h.Grace, intervalMin, intervalMax)
 	k.span("host.backoff", h.Backoff, intervalMin, intervalMax)
 	k.span("host.max_backoff", h.MaxBackoff, intervalMin, intervalMax)
-	k.that(h.MaxBackoff >= h.Backoff, "host.max_backoff", h.MaxBackoff.String(), "at least host.backoff, "+h.Backoff.String())
+	if h.MaxBackoff < h.Backoff {
+		k.that(false, "host.max_backoff", h.MaxBackoff.String(), "at least host.backoff, "+h.Backoff.String())
+	}
 	k.span("host.probe", h.Probe, intervalMin, intervalMax)
 }
 
@@ -172,8 +188,9 @@ func (k *checks) network(n Network) {
 	k.share("network.loss", n.Loss, "probability")
 	k.share("network.duplicate", n.Duplicate, "probability")
 	k.share("network.reorder", n.Reorder, "probability")
-	k.that(len(n.Regions) == 0 || n.Matrix != "", "network.regions", count(len(n.Regions), "region"),
-		"network.matrix beside them")
+	if len(n.Regions) > 0 && n.Matrix == "" {
+		k.that(false, "network.regions", count(len(n.Regions), "region"), "network.matrix beside them")
+	}
 	if k.err == nil {
 		k.m, k.err = k.c.matrix()
 	}
@@ -202,7 +219,9 @@ func (k *checks) start(path string, at time.Duration) {
 		k.span(path, at, 0, DurationMax)
 		return
 	}
-	k.that(at >= 0 && at < k.c.Duration, path, at.String(), fmt.Sprintf("a time before the end, %v", k.c.Duration))
+	if at < 0 || at >= k.c.Duration {
+		k.that(false, path, at.String(), fmt.Sprintf("a time before the end, %v", k.c.Duration))
+	}
 }
 
 func (k *checks) load(path string, l *Load) {
@@ -211,7 +230,9 @@ func (k *checks) load(path string, l *Load) {
 	rated := l.Kind == LoadConstant || l.Kind == LoadPoisson
 	burst, ramp, replay := l.Kind == LoadBurst, l.Kind == LoadRamp, l.Kind == LoadReplay
 	rate := func(name string, v float64, lo float64) {
-		k.that(v >= lo && v <= RateMax, path+name, number(v), fmt.Sprintf("lines per second, from %v to %v", lo, int(RateMax)))
+		if !(v >= lo && v <= RateMax) {
+			k.that(false, path+name, number(v), fmt.Sprintf("lines per second, from %v to %v", lo, int(RateMax)))
+		}
 	}
 	switch {
 	case rated:
@@ -228,14 +249,14 @@ func (k *checks) load(path string, l *Load) {
 		k.that(l.Speed > 0 && l.Speed <= 1e9, path+".speed", number(l.Speed), "a factor above 0, at most 1e9")
 		k.span(path+".max_gap", l.MaxGap, time.Nanosecond, DurationMax)
 	}
-	k.unused(l.Rate != 0 && !rated && !ramp, path+".rate", l.Kind, number(l.Rate))
-	k.unused(l.To != 0 && !ramp, path+".to", l.Kind, number(l.To))
-	k.unused(l.Size != 0 && !burst, path+".size", l.Kind, strconv.Itoa(l.Size))
-	k.unused(l.Every != 0 && !burst, path+".every", l.Kind, l.Every.String())
-	k.unused(l.File != "" && !replay, path+".file", l.Kind, strconv.Quote(clip(l.File)))
-	k.unused(l.Speed != 0 && !replay, path+".speed", l.Kind, number(l.Speed))
-	k.unused(l.MaxGap != 0 && !replay, path+".max_gap", l.Kind, l.MaxGap.String())
-	k.unused(l.Bytes != 0 && replay, path+".bytes", l.Kind, strconv.Itoa(l.Bytes))
+	k.unused(l.Rate != 0 && !rated && !ramp, path, ".rate", l.Kind)
+	k.unused(l.To != 0 && !ramp, path, ".to", l.Kind)
+	k.unused(l.Size != 0 && !burst, path, ".size", l.Kind)
+	k.unused(l.Every != 0 && !burst, path, ".every", l.Kind)
+	k.unused(l.File != "" && !replay, path, ".file", l.Kind)
+	k.unused(l.Speed != 0 && !replay, path, ".speed", l.Kind)
+	k.unused(l.MaxGap != 0 && !replay, path, ".max_gap", l.Kind)
+	k.unused(l.Bytes != 0 && replay, path, ".bytes", l.Kind)
 	if !replay {
 		k.count(path+".bytes", l.Bytes, 1, BytesMax)
 	}
@@ -251,32 +272,33 @@ func (k *checks) until(path string, l *Load) {
 	case l.Kind == LoadReplay && l.Until == 0:
 	case l.Until <= l.From:
 		k.that(false, path, l.Until.String(), fmt.Sprintf("a time after from, %v", l.From))
-	default:
-		k.that(l.Until <= k.c.Duration || k.c.prolonged(), path, l.Until.String(),
-			fmt.Sprintf("a time until the end, %v", k.c.Duration))
+	case l.Until > k.c.Duration && !k.c.prolonged():
+		k.that(false, path, l.Until.String(), fmt.Sprintf("a time until the end, %v", k.c.Duration))
 	}
 }
 
 func (k *checks) fault(path string, f *Fault) {
 	k.start(path+".at", f.At)
-	k.word(path+".kind", f.Kind, FaultKinds()...)
+	k.word(path+".kind", f.Kind, faultKinds...)
 	if k.err != nil {
 		return
 	}
 	t := traits[f.Kind]
 	k.span(path+".for", f.For, 0, DurationMax)
-	k.unused(f.For != 0 && !t.lasts, path+".for", f.Kind, f.For.String())
+	k.unused(f.For != 0 && !t.lasts, path, ".for", f.Kind)
 	if t.class == classMesh {
 		k.partition(path, f)
-		k.unused(len(f.Nodes) > 0, path+".nodes", f.Kind, count(len(f.Nodes), "node"))
+		k.unused(len(f.Nodes) > 0, path, ".nodes", f.Kind)
 	} else {
 		k.nodes(path+".nodes", f.Nodes)
-		k.unused(len(f.Groups) > 0, path+".groups", f.Kind, count(len(f.Groups), "group"))
-		k.unused(f.Shape != "", path+".shape", f.Kind, strconv.Quote(clip(f.Shape)))
+		k.unused(len(f.Groups) > 0, path, ".groups", f.Kind)
+		k.unused(f.Shape != "", path, ".shape", f.Kind)
 	}
 	k.strength(path, f.Kind, f.Factor, f.By, f.Prob)
-	k.unused(f.Record != 0 && !t.record, path+".record", f.Kind, strconv.FormatUint(f.Record, 10))
-	k.that(f.Record <= math.MaxInt64, path+".record", strconv.FormatUint(f.Record, 10), "a record's number")
+	k.unused(f.Record != 0 && !t.record, path, ".record", f.Kind)
+	if f.Record > math.MaxInt64 {
+		k.that(false, path+".record", strconv.FormatUint(f.Record, 10), "a record's number")
+	}
 }
 
 // strength checks the fields that say how hard a fault strikes.
@@ -284,26 +306,27 @@ func (k *checks) strength(path, kind string, factor float64, by time.Duration, p
 	t := traits[kind]
 	switch {
 	case !t.factor:
-		k.unused(factor != 0, path+".factor", kind, number(factor))
-	case kind == kindSlow:
-		k.that(factor >= 1 && factor <= 1e6, path+".factor", number(factor), "how many times slower, from 1 to 1e6")
-	default:
-		k.that(factor >= 0.1 && factor <= 10, path+".factor", number(factor), "a clock's speed, from 0.1 to 10 (1.01 is 1 % fast)")
+		k.unused(factor != 0, path, ".factor", kind)
+	case kind == kindSlow && !(factor >= 1 && factor <= 1e6):
+		k.that(false, path+".factor", number(factor), "how many times slower, from 1 to 1e6")
+	case kind != kindSlow && !(factor >= 0.1 && factor <= 10):
+		k.that(false, path+".factor", number(factor), "a clock's speed, from 0.1 to 10 (1.01 is 1 % fast)")
 	}
 	switch {
 	case !t.by:
-		k.unused(by != 0, path+".by", kind, by.String())
-	case kind == kindJump:
-		k.that(by != 0 && by >= -DurationMax && by <= DurationMax, path+".by", by.String(),
-			fmt.Sprintf("how far the wall clock jumps, up to %v either way", DurationMax))
-	default:
-		k.that(by > 0 && by <= DistMax, path+".by", by.String(), fmt.Sprintf("the latency added, above 0s, at most %v", DistMax))
+		k.unused(by != 0, path, ".by", kind)
+	case kind == kindJump && (by == 0 || by < -DurationMax || by > DurationMax):
+		k.that(false, path+".by", by.String(), fmt.Sprintf("how far the wall clock jumps, up to %v either way", DurationMax))
+	case kind != kindJump && (by <= 0 || by > DistMax):
+		k.that(false, path+".by", by.String(), fmt.Sprintf("the latency added, above 0s, at most %v", DistMax))
 	}
 	if !t.prob {
-		k.unused(prob != 0, path+".prob", kind, number(prob))
+		k.unused(prob != 0, path, ".prob", kind)
 		return
 	}
-	k.that(prob > 0 && prob <= 1, path+".prob", number(prob), "a probability above 0, at most 1")
+	if !(prob > 0 && prob <= 1) {
+		k.that(false, path+".prob", number(prob), "a probability above 0, at most 1")
+	}
 }
 
 func (k *checks) partition(path string, f *Fault) {
@@ -329,21 +352,26 @@ func (k *checks) partition(path string, f *Fault) {
 }
 
 func (k *checks) chaos(path string, c *Chaos) {
-	k.word(path+".kind", c.Kind, FaultKinds()...)
+	k.word(path+".kind", c.Kind, faultKinds...)
 	if k.err != nil {
 		return
 	}
 	t := traits[c.Kind]
 	k.span(path+".every", c.Every, intervalMin, DistMax)
 	k.dist(path+".for", c.For)
-	k.unused(!c.For.IsZero() && !t.lasts, path+".for", c.Kind, c.For.String())
+	k.unused(!c.For.IsZero() && !t.lasts, path, ".for", c.Kind)
 	ids := k.nodes(path+".nodes", c.Nodes)
-	k.that(t.class != classMesh || len(ids) >= 2, path+".nodes", count(len(ids), "node"), "at least 2 nodes to part")
+	if t.class == classMesh && len(ids) < 2 {
+		k.that(false, path+".nodes", count(len(ids), "node"), "at least 2 nodes to part")
+	}
 	k.strength(path, c.Kind, c.Factor, c.By, c.Prob)
 }
 
 func (k *checks) sometimes(names []string) {
-	known := Marks()
+	var known []string
+	if len(names) > 0 {
+		known = Marks()
+	}
 	for i, name := range names {
 		path := fmt.Sprintf("sometimes[%d]", i)
 		k.word(path, name, known...)

@@ -34,7 +34,7 @@ const (
 
 // small is a swarm scenario cut short, so that a thousand of them take
 // seconds.
-var small = sim.Config{Swarm: true, Duration: 1500 * time.Millisecond, Recovery: 1500 * time.Millisecond}
+var small = sim.Config{Swarm: true, Duration: 300 * time.Millisecond, Recovery: 400 * time.Millisecond}
 
 // digest runs one small scenario.
 func digest(seed uint64) (string, error) {

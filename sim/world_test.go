@@ -353,8 +353,8 @@ func TestProgressIsToldAndChangesNothing(t *testing.T) {
 
 // Checkers, observers and shadows judge; they never take part.
 func TestCheckersChangeNoDigest(t *testing.T) {
-	for seed := range uint64(40) {
-		cfg := sim.Config{Swarm: true}
+	for seed := range uint64(60) {
+		cfg := small
 		want := run(t, cfg, seed)
 		require.Equal(t, want.Digest, run(t, cfg, seed, props.All()...).Digest, "seed %d", seed)
 		cfg.Observe = func(*trace.Event) {}
