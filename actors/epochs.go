@@ -40,6 +40,9 @@ func (h *host) nextEpoch() {
 	}
 	h.epoch++
 	h.w.epoch, h.fresh = h.epoch, true
+	h.lock()
+	h.stats.Epoch = h.epoch
+	h.unlock()
 	h.workerEvent(trace.WorkerStarted, h.epoch, nil)
 }
 

@@ -12,7 +12,7 @@ var mutantNames = map[string]mutant{
 	"restart-at-once":       mutantRestartAtOnce,
 	"backoff-without-cap":   mutantBackoffWithoutCap,
 	"escalates":             mutantEscalates,
-	"loop-appends":          mutantLoopAppends,
+	"loop-waits":            mutantLoopWaits,
 	"tick-waits-for-host":   mutantTickWaitsForHost,
 	"circuit-never-closes":  mutantCircuitNeverCloses,
 	"inbox-unbounded":       mutantInboxUnbounded,

@@ -1,7 +1,6 @@
 package actors
 
 import (
-	"context"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -29,7 +28,6 @@ type loopActor struct {
 	inFlight int // actions whose outcome is still to come, refusals apart
 
 	folded loop.Folded
-	inline appender.Appender // of the mutant that appends by itself
 }
 
 func (l *loopActor) init(n *Node, m loop.Model) {
@@ -195,13 +193,16 @@ func (l *loopActor) show(f loop.Folded) {
 // drain does what the loop wants done.
 func (l *loopActor) drain() {
 	n := l.n
-	l.settle()
+	if l.settle() && broken == mutantSettleReachesModel {
+		l.interfere()
+	}
 	r := l.loop.Ready()
 	if len(r.Records) > 0 {
-		if broken == mutantLoopAppends {
-			l.appendInline(r.Records)
-		} else if n.host.emit(r.Records) {
+		if n.host.emit(r.Records) {
 			n.host.mb.post(control, &entry{kind: kindRecords})
+		}
+		if broken == mutantLoopWaits {
+			l.waitForHost()
 		}
 		l.settle() // what it evicted
 	}
@@ -219,30 +220,27 @@ func (l *loopActor) drain() {
 	l.arm()
 }
 
-// settle tells the loop what became of its records. It reaches the loop's log
-// ring alone, never its model, so when it is told makes no difference to
-// anything that the loop does.
-func (l *loopActor) settle() {
+// settle tells the loop what became of its records, and reports whether any of
+// them was not appended. It reaches the loop's log ring alone, never its model, so when
+// it is told makes no difference to anything that the loop does.
+func (l *loopActor) settle() (bad bool) {
 	h := &l.n.host
 	h.lock()
 	defer h.unlock()
 	if h.settled.Len() == 0 {
-		return
+		return false
 	}
 	for {
 		s, ok := h.settled.Pop()
 		if !ok {
-			break
+			return bad
 		}
+		bad = bad || s.outcome != appender.Appended
 		for i := range s.count {
 			if broken == mutantSettlementsLie {
 				s.outcome = appender.Appended
 			}
 			l.loop.Settle(s.first+i, s.outcome)
-		}
-		if broken == mutantSettleReachesModel && s.outcome != appender.Appended {
-			now := l.n.rt.now()
-			_ = l.loop.Step(loop.Input{Now: now, WallMs: l.n.wallMs(now), Msg: s.outcome})
 		}
 	}
 }
@@ -283,14 +281,4 @@ func (l *loopActor) finish(by time.Duration) {
 		l.tick.stop()
 		l.n.host.mb.post(control, &entry{kind: kindFinish, at: by})
 	}
-}
-
-// appendInline is what upstream does, and what the actors are there to avoid.
-func (l *loopActor) appendInline(recs []appender.Record) {
-	n := l.n
-	ctx := context.Background()
-	if l.inline == nil {
-		l.inline, _ = n.o.Host.Open(ctx, appender.Env{Node: n.o.Name, Incarnation: n.o.Incarnation, Epoch: 1, Clock: n.clock(l.mb)})
-	}
-	_, _ = appender.AppendBatch(ctx, l.inline, recs)
 }

@@ -1,5 +1,13 @@
 package actors
 
+import (
+	"context"
+	"time"
+
+	"meshsim/appender"
+	"meshsim/loop"
+)
+
 // mutant is a way in which a test breaks this package, to show that the
 // invariants notice. Only export_test.go sets one, before the runtime is made;
 // elsewhere it is sound, and costs a load and a compare where it is asked.
@@ -16,7 +24,7 @@ const (
 	mutantRestartAtOnce
 	mutantBackoffWithoutCap
 	mutantEscalates
-	mutantLoopAppends
+	mutantLoopWaits
 	mutantTickWaitsForHost
 	mutantCircuitNeverCloses
 	mutantInboxUnbounded
@@ -30,3 +38,20 @@ const (
 
 // broken is the mutant in force.
 var broken mutant
+
+// waitForHost makes the loop wait for the appender, as upstream's does.
+func (l *loopActor) waitForHost() {
+	clock := l.n.clock(l.mb)
+	for {
+		if s := l.n.Stats(); s.Ledger.Pending() == 0 {
+			return
+		}
+		_ = clock.Sleep(context.Background(), time.Millisecond)
+	}
+}
+
+// interfere shows the model what became of a record.
+func (l *loopActor) interfere() {
+	now := l.n.rt.now()
+	_ = l.loop.Step(loop.Input{Now: now, WallMs: l.n.wallMs(now), Msg: appender.Failed})
+}
