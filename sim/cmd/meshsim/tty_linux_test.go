@@ -56,7 +56,7 @@ const (
 )
 
 func TestATerminalGetsABarAndColours(t *testing.T) {
-	args := []string{"run", "calm", "--nodes", "20", "--duration", "60s", "--seed", "1"}
+	args := []string{"run", "calm", "--nodes", "3", "--duration", "60s", "--seed", "1"}
 	seen := watched(t, nil, args...)
 	require.Contains(t, seen, barStart)
 	require.Contains(t, seen, escape)
@@ -73,7 +73,7 @@ func TestATerminalGetsABarAndColours(t *testing.T) {
 }
 
 func TestAPipeGetsNeitherBarNorColours(t *testing.T) {
-	cmd := subprocess(t, "command", "run", "calm", "--nodes", "20", "--duration", "60s", "--seed", "1")
+	cmd := subprocess(t, "command", "run", "calm", "--nodes", "3", "--duration", "60s", "--seed", "1")
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	require.NoError(t, cmd.Run())
