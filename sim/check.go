@@ -105,7 +105,7 @@ func (k *checks) dist(path string, d Dist) {
 // unused says that a field which is set does not belong to its entry's kind.
 func (k *checks) unused(set bool, path, field, kind string) {
 	if set {
-		k.that(false, path+field, "a value", "no such field: "+kind+" does not take it")
+		k.that(false, path+field, strconv.Quote(field[1:]), "no such field: "+kind+" does not take it")
 	}
 }
 

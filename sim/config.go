@@ -74,6 +74,9 @@ type Config struct {
 type Loop struct {
 	Tick time.Duration `yaml:"tick,omitempty"` // default 500 ms
 	Ring int           `yaml:"ring,omitempty"` // log ring capacity, default 2,048
+	// Inbox bounds the log lines and peers' messages that wait for the loop;
+	// the oldest are dropped. Default 4,096.
+	Inbox int `yaml:"inbox,omitempty"`
 }
 
 // Mesh shapes the built-in MeshOS model.

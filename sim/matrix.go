@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -33,8 +34,23 @@ var matrixFiles embed.FS
 
 // builtinMatrices are the matrices that ship with the program, by the name
 // that Network.Matrix knows. Each file names its source in its first lines.
-var builtinMatrices = []struct{ name, file string }{
-	{"ibm-cloud", "data/rtt_ibm_cloud_2024-08.csv"},
+var builtinMatrices = []builtinMatrix{
+	builtin("ibm-cloud", "data/rtt_ibm_cloud_2024-08.csv"),
+}
+
+type builtinMatrix struct {
+	name string
+	load func() (*Matrix, error) // parses the file once
+}
+
+func builtin(name, file string) builtinMatrix {
+	return builtinMatrix{name, sync.OnceValues(func() (*Matrix, error) {
+		data, err := matrixFiles.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		return ParseMatrix(file, data)
+	})}
 }
 
 // BuiltinMatrices are the names of the matrices that ship with the program.
@@ -97,11 +113,7 @@ func (m *Matrix) Select(regions []string) (*Matrix, error) {
 func LoadMatrix(name string) (*Matrix, error) {
 	for _, b := range builtinMatrices {
 		if b.name == name {
-			data, err := matrixFiles.ReadFile(b.file)
-			if err != nil {
-				return nil, err
-			}
-			return ParseMatrix(b.file, data)
+			return b.load()
 		}
 	}
 	f, err := os.Open(name)

@@ -278,7 +278,7 @@ func (n *node) spoil(s *strike) {
 		f.From, f.Times = s.fault.Record, 1
 	}
 	n.w.spoilMu.Lock()
-	n.spoils = append(n.spoils, spoilt{strike: s, exposed: n.exposed()})
+	n.spoils = append(n.spoils, spoilt{strike: s, exposed: n.exposed(s.class)})
 	n.w.spoilMu.Unlock()
 	s.removes = append(s.removes, n.control.Add(appender.Rule{Kind: s.fault.Kind, Fault: f}))
 }
@@ -291,7 +291,7 @@ func (n *node) mend(s *strike, i int, keep bool) {
 	n.w.spoilMu.Lock()
 	for j := range n.spoils {
 		if n.spoils[j].strike == s {
-			s.promise.expected += s.fault.Prob * float64(n.exposed()-n.spoils[j].exposed)
+			s.promise.expected += s.fault.Prob * float64(n.exposed(s.class)-n.spoils[j].exposed)
 			n.spoils = slices.Delete(n.spoils, j, j+1)
 			break
 		}

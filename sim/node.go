@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"context"
 	"fmt"
 	"sync/atomic"
 
@@ -36,6 +37,7 @@ type node struct {
 	hangs   int                 // faults in force that make calls hang
 	store   *appender.Buffering // the built-in appender's, if it buffers
 	stored  atomic.Uint64       // records that the innermost appender stored
+	opens   atomic.Uint64       // calls of open
 
 	past Records // of the incarnations that are over
 }
@@ -50,13 +52,22 @@ func (n *node) reset(w *world, id uint32) {
 	n.clock.reset(w.epoch)
 	n.control = appender.NewControl(n.key)
 	n.control.OnStrike(n.onStrike)
-	n.open = appender.FaultyOpener(n.opener(), n.control)
+	n.open = n.counted(appender.FaultyOpener(n.opener(), n.control))
+	n.opens.Store(0)
 	n.spoils, n.hangs, n.store = n.spoils[:0], 0, nil
 	if w.cfg.Open == nil && w.cfg.Appender.Kind == appenderBuffering {
 		n.store = appender.NewBuffering(w.cfg.Appender.Capacity)
 	}
 	n.stored.Store(0)
 	n.past = Records{}
+}
+
+// counted counts the openings of an appender.
+func (n *node) counted(open appender.Opener) appender.Opener {
+	return func(ctx context.Context, env appender.Env) (appender.Appender, error) {
+		n.opens.Add(1)
+		return open(ctx, env)
+	}
 }
 
 // release lets go of what the run was made of: a world that is kept for the
@@ -86,6 +97,7 @@ func (n *node) start() error {
 			Backoff: h.Backoff, MaxBackoff: h.MaxBackoff, Probe: h.Probe,
 		},
 		Exec:    exec,
+		Inbox:   w.cfg.Loop.Inbox,
 		Send:    n.send,
 		Wall:    n.clock.at,
 		Observe: w.court.observe,
@@ -214,9 +226,12 @@ func (n *node) quiet() bool {
 	return s.Ledger.Pending() == 0 && !s.CircuitOpen
 }
 
-// exposed counts the occasions that an appender fault had at this node: what
-// was stored and what was struck.
-func (n *node) exposed() uint64 {
+// exposed counts the occasions that an appender fault of a class had at this
+// node: openings, or what was stored and what was struck.
+func (n *node) exposed(c class) uint64 {
+	if c == classOpen {
+		return n.opens.Load()
+	}
 	x := n.stored.Load()
 	for _, k := range appender.FaultKinds() {
 		x += n.control.Struck(k)

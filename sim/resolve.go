@@ -133,6 +133,7 @@ func (c *Config) fill() {
 	orElse(&c.Recovery, 30*time.Second)
 	orElse(&c.Loop.Tick, 500*time.Millisecond)
 	orElse(&c.Loop.Ring, 2048)
+	orElse(&c.Loop.Inbox, 4096)
 	orElse(&c.Mesh.Heartbeat, 500*time.Millisecond)
 	if c.Mesh.Peers >= c.Nodes-1 {
 		c.Mesh.Peers = 0 // all

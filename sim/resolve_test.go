@@ -16,7 +16,7 @@ func TestZeroConfigResolvesToTheDocumentedDefaults(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, Config{
 		Nodes: 3, Duration: 10 * time.Second, Recovery: 30 * time.Second,
-		Loop:     Loop{Tick: 500 * time.Millisecond, Ring: 2048},
+		Loop:     Loop{Tick: 500 * time.Millisecond, Ring: 2048, Inbox: 4096},
 		Mesh:     Mesh{Heartbeat: 500 * time.Millisecond, Daemons: 2},
 		Appender: Appender{Kind: "buffering", Capacity: 16384},
 		Host: Host{Inbox: 1024, Batch: 128, Attempts: 3, Abandoned: 4, Deadline: time.Second,
@@ -165,7 +165,7 @@ func TestWrongConfigNamesFieldFoundAndExpected(t *testing.T) {
 		{base(func(c *Config) { c.Load = []Load{{Kind: LoadPoisson}} }),
 			`sim: load[0].rate: found 0, expected lines per second, from 0.001 to 1000000`},
 		{base(func(c *Config) { c.Load = []Load{{Kind: LoadBurst, Size: 3, Every: time.Second, Rate: 4}} }),
-			`sim: load[0].rate: found 4, expected no such field: burst does not take it`},
+			`sim: load[0].rate: found "rate", expected no such field: burst does not take it`},
 		{base(func(c *Config) { c.Load = []Load{{Kind: LoadReplay}} }),
 			`sim: load[0].file: found nothing, expected the log file to replay`},
 		{base(func(c *Config) {
@@ -194,9 +194,9 @@ func TestWrongConfigNamesFieldFoundAndExpected(t *testing.T) {
 			c.Faults = []Fault{{Kind: kindPartition, Shape: shapePartial, Groups: [][]string{{"n1"}}}}
 		}), `sim: faults[0].groups: found 1 group, expected from 2 to 3 groups of nodes`},
 		{base(func(c *Config) { c.Faults = []Fault{{Kind: kindJump, Nodes: []string{"n1"}, By: 1, For: 1}} }),
-			`sim: faults[0].for: found 1ns, expected no such field: jump does not take it`},
+			`sim: faults[0].for: found "for", expected no such field: jump does not take it`},
 		{base(func(c *Config) { c.Faults = []Fault{{Kind: kindOpenError, Nodes: []string{"n1"}, Record: 4}} }),
-			`sim: faults[0].record: found 4, expected no such field: open-error does not take it`},
+			`sim: faults[0].record: found "record", expected no such field: open-error does not take it`},
 		{base(func(c *Config) { c.Faults = []Fault{{Kind: kindLoss, Prob: 1.5}} }),
 			`sim: faults[0].prob: found 1.5, expected a probability above 0, at most 1`},
 		{base(func(c *Config) { c.Chaos = []Chaos{{Kind: kindSlow, Every: time.Second}} }),
@@ -249,4 +249,27 @@ func ExampleConfig_Resolve() {
 	// Output:
 	// 5 10s uniform 1ms 5ms <nil>
 	// sim: faults[0].groups[1][0]: found unknown node "n7", expected a node from n1 to n3, or "all"
+}
+
+func BenchmarkResolve(b *testing.B) {
+	swarm := Config{Swarm: true}.Draw(3)
+	regions := Config{Nodes: 10, Network: Network{Matrix: "ibm-cloud"}}
+	for name, c := range map[string]Config{"swarm": swarm, "matrix": regions} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := c.Resolve(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	b.Run("draw", func(b *testing.B) {
+		b.ReportAllocs()
+		seed := uint64(0)
+		for b.Loop() {
+			seed++
+			Config{Swarm: true}.Draw(seed)
+		}
+	})
 }

@@ -4,12 +4,9 @@ import (
 	"time"
 )
 
-// loopInbox is the default bound of the messages that wait for a loop, and
-// controlCredit one on the control messages beside them (see actors).
-const (
-	loopInbox     = 4096
-	controlCredit = 256
-)
+// controlCredit bounds the control messages that wait for a loop beside those
+// in its inbox (see actors).
+const controlCredit = 256
 
 // simSlack is what a simulation may add to every bound on time:
 //
@@ -35,7 +32,7 @@ func simSlack(c *Config) time.Duration {
 	if slow > 1 && c.Service.IsZero() {
 		mean, most = slowBase, slowBase
 	}
-	const n = loopInbox + controlCredit
+	n := float64(c.Loop.Inbox + controlCredit)
 	return slack + bounded(slow*(2*n*float64(mean)+64*float64(most)))
 }
 

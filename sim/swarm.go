@@ -112,6 +112,7 @@ func (c *Config) namesNodes() bool {
 func (c *Config) drawNode(r dice) {
 	orElse(&c.Loop.Tick, r.span("tick", 50*time.Millisecond, time.Second))
 	orElse(&c.Loop.Ring, r.logBetween("ring", 4, 2048))
+	orElse(&c.Loop.Inbox, r.logBetween("loop inbox", 8, 4096))
 	orElse(&c.Mesh.Heartbeat, r.span("heartbeat", 50*time.Millisecond, time.Second))
 	if c.Nodes > 2 && r.chance("some peers", 0.3) {
 		orElse(&c.Mesh.Peers, r.between("peers", 1, c.Nodes-1))
@@ -127,7 +128,7 @@ func (c *Config) drawNode(r dice) {
 		orElse(&c.Appender.Capacity, r.logBetween("capacity", 1, 16384))
 	}
 	if r.chance("latency", 0.7) {
-		orElse(&c.Appender.Latency, r.dist("appender.latency", 10*time.Microsecond, 5*time.Millisecond))
+		orElse(&c.Appender.Latency, r.dist("appender.latency", 10*time.Microsecond, 20*time.Millisecond))
 	}
 	if r.chance("service", 0.5) {
 		// No long tail: a loop that is too busy to keep up is no finding.

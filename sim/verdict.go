@@ -99,7 +99,7 @@ func (w *world) settleExpectations() {
 	for i := range w.nodes {
 		n := &w.nodes[i]
 		for _, s := range n.spoils {
-			s.strike.promise.expected += s.strike.fault.Prob * float64(n.exposed()-s.exposed)
+			s.strike.promise.expected += s.strike.fault.Prob * float64(n.exposed(s.strike.class)-s.exposed)
 		}
 		n.spoils = n.spoils[:0]
 	}

@@ -73,7 +73,7 @@ func TestEveryFieldIsRead(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, sim.Config{
 		Name: "full", About: "every key once\n", Nodes: 6, Duration: 30 * time.Second, Recovery: time.Minute,
-		Loop:     sim.Loop{Tick: 250 * time.Millisecond, Ring: 512},
+		Loop:     sim.Loop{Tick: 250 * time.Millisecond, Ring: 512, Inbox: 77},
 		Mesh:     sim.Mesh{Heartbeat: sim.None, Peers: 2, Daemons: sim.None, Crash: 3 * time.Second},
 		Appender: sim.Appender{Kind: "noop", Capacity: 4, Latency: sim.Exponential(time.Millisecond)},
 		Host: sim.Host{Inbox: 9, Batch: 8, Attempts: 7, Abandoned: 6, Deadline: 5 * time.Second, Grace: 4 * time.Second,
