@@ -17,7 +17,7 @@ import (
 //   - a log line is dropped only while it is the oldest one that waits for the
 //     loop;
 //   - the loop's log ring of capacity c holds exactly the last min(k, c) of k
-//     records, and counts max(0, k - c) as dropped (shadowed nodes, at ticks).
+//     records, and counts max(0, k - c) as dropped (shadowed nodes, at some ticks).
 //
 // The same law of an appender's buffer is a property test of Buffering.
 func FIFODrop() trace.Checker {
@@ -115,12 +115,8 @@ func (d *drops) waiting() (n uint64) {
 	return n
 }
 
-// ringEvery is the number of ticks between two looks at a loop's ring: a look
-// copies it.
-const ringEvery = 16
-
 func (c *fifoDrop) ring(d *drops, f *loop.Folded) error {
-	if d.ticks++; d.ticks%ringEvery != 0 {
+	if d.ticks++; !captured(d.ticks) { // a look copies the ring
 		return nil
 	}
 	c.checked++

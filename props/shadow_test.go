@@ -99,7 +99,7 @@ func (s *shadowed) some(rounds int) *shadowed {
 		s.fold(loop.Folded{Call: loop.CallLog, Line: loop.LogLine{Message: "a line"}}, nil)
 		s.fold(loop.Folded{Call: loop.CallTick}, nil)
 		if i%2 == 0 {
-			s.loop.Settle(1, appender.Failed) // whatever an appender does
+			s.settleAs(1, appender.Failed) // whatever an appender does
 		}
 	}
 	return s
@@ -146,16 +146,17 @@ func TestAPanicOfTheModelEndsItsShadow(t *testing.T) {
 	require.Equal(t, before, s.see[0].(trace.Counter).Checked())
 }
 
-func (s *shadowed) acknowledge(seq uint64) {
-	s.show(trace.Event{Kind: trace.RecordSettled, Seq: seq, Outcome: uint8(appender.Appended)})
-	s.loop.Settle(seq, appender.Appended)
+// settleAs tells the host's side of a settlement, then the loop.
+func (s *shadowed) settleAs(seq uint64, o appender.Outcome) {
+	s.show(trace.Event{Kind: trace.RecordSettled, Seq: seq, Outcome: uint8(o)})
+	s.loop.Settle(seq, o)
 }
 
 func TestSnapshotsOfARealLoopHold(t *testing.T) {
 	s := newShadowed(nil, props.Snapshot, props.FIFODrop)
 	for i := range uint64(100) {
 		s.some(1)
-		s.acknowledge(3*i + 1)
+		s.settleAs(3*i+1, appender.Appended)
 	}
 	require.NoError(t, s.err)
 	require.NotZero(t, s.see[0].(trace.Counter).Checked())
@@ -164,9 +165,18 @@ func TestSnapshotsOfARealLoopHold(t *testing.T) {
 
 func TestSnapshotTripsOnAClaimNobodyMade(t *testing.T) {
 	s := newShadowed(nil, props.Snapshot).some(14)
-	s.loop.Settle(s.loop.Stats().Records, appender.Appended) // never acknowledged to the host
+	last := s.loop.Stats().Records
+	s.show(trace.Event{Kind: trace.RecordSettled, Seq: last, Outcome: uint8(appender.Failed)})
+	s.loop.Settle(last, appender.Appended)
 	s.some(2)
 	require.ErrorContains(t, s.err, "is shown as in the durable chain, but was never acknowledged")
+}
+
+func TestSnapshotTripsOnASettlementThatDidNotHappen(t *testing.T) {
+	s := newShadowed(nil, props.Snapshot).some(14)
+	s.loop.Settle(1, appender.Failed)
+	s.some(2)
+	require.ErrorContains(t, s.err, "it counts 9 settlements of 8")
 }
 
 func TestSnapshotTripsOnAPublicationThatGoesBack(t *testing.T) {
