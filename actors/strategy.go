@@ -44,6 +44,9 @@ func (s *strategy) HandleFailure(_ *actor.ActorSystem, sup actor.Supervisor, chi
 	}
 	failure := failureOf(reason)
 	n.actorEvent(trace.ActorFailed, role, 0, 0, failure)
+	if role == trace.RoleExecutor {
+		n.executor.failed(failure)
+	}
 	if broken == mutantEscalates {
 		n.actorEvent(trace.Escalated, role, 0, 0, failure)
 		n.Crash()
