@@ -145,22 +145,24 @@ func (s *strike) roll(key, num uint64) bool {
 // and offset change when a skew or a jump begins or ends; what has drifted
 // meanwhile stays, as with a real clock.
 type wallclock struct {
-	base  time.Time     // civil time at since
+	base  int64         // civil time at since, in ns since the Unix epoch
 	since time.Duration // monotonic
 	rates []float64     // active skews; their product is the rate
 }
 
 func (c *wallclock) reset(epoch time.Time) {
-	*c = wallclock{base: epoch, rates: c.rates[:0]}
+	*c = wallclock{base: epoch.UnixNano(), rates: c.rates[:0]}
 }
 
 // at is the civil time at mono.
-func (c *wallclock) at(mono time.Duration) time.Time {
+func (c *wallclock) at(mono time.Duration) time.Time { return time.Unix(0, c.ns(mono)).UTC() }
+
+func (c *wallclock) ns(mono time.Duration) int64 {
 	d := mono - c.since
 	if len(c.rates) > 0 {
 		d = time.Duration(math.Round(float64(d) * c.rate()))
 	}
-	return c.base.Add(d)
+	return c.base + int64(d)
 }
 
 func (c *wallclock) rate() float64 {
@@ -173,7 +175,7 @@ func (c *wallclock) rate() float64 {
 
 // rebase starts a new piece at mono, so that a change does not reach back.
 func (c *wallclock) rebase(mono time.Duration) {
-	c.base, c.since = c.at(mono), mono
+	c.base, c.since = c.ns(mono), mono
 }
 
 func (c *wallclock) skew(mono time.Duration, factor float64) {
@@ -188,7 +190,7 @@ func (c *wallclock) unskew(mono time.Duration, factor float64) {
 
 func (c *wallclock) jump(mono time.Duration, by time.Duration) {
 	c.rebase(mono)
-	c.base = c.base.Add(by)
+	c.base += int64(by)
 }
 
 // without removes one x from xs, keeping the order.

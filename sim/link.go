@@ -15,19 +15,18 @@ const maxInFlight = 1 << 16
 // head is scheduled, so that no strategy can deliver them in another order. A
 // message that is drawn to be reordered leaves the queue and is scheduled on
 // its own.
+//
+// A link fills one cache line: in a big mesh, touching it is most of its cost.
 type link struct {
 	net      *network
 	key      uint64 // of this link's random draws
 	from, to uint32
 	base     time.Duration // half the round trip of the matrix
 	sent     uint64        // messages numbered so far; the first is 1
-	// cutBelow drops every message in flight whose number is not above it.
-	cutBelow uint64
-	lastDue  time.Duration
 	head     *flight
 	tail     *flight
-	queued   int
-	loose    int // reordered messages in flight
+	queued   uint32
+	loose    uint32 // reordered messages in flight
 }
 
 // flight is a message under way. Flights are pooled.
@@ -115,18 +114,16 @@ func (r *row) reset() {
 }
 
 // push puts f at the end of the queue. A message never overtakes the one
-// before it, whatever latency was drawn.
+// before it, whatever latency was drawn; what has arrived already is no longer
+// in the way.
 func (l *link) push(f *flight) {
-	if f.due < l.lastDue {
-		f.due = l.lastDue
-	}
-	l.lastDue = f.due
 	l.queued++
 	if l.tail == nil {
 		l.head, l.tail = f, f
 		l.net.time.arrive(f.due, l.to, f.cause, l)
 		return
 	}
+	f.due = max(f.due, l.tail.due)
 	l.tail.next, l.tail = f, f
 }
 
@@ -156,7 +153,7 @@ func (l *link) Fire(uint64) {
 		return
 	}
 	f := l.head
-	drop := f.num <= l.cutBelow
+	drop := n.dropped(l, f)
 	// The head stays in its place until it has been handed over: a live
 	// network would else deliver its successor beside it.
 	n.land(l, f, drop)
@@ -176,7 +173,7 @@ func (f *flight) Fire(uint64) {
 		return
 	}
 	l.loose--
-	n.land(l, f, f.num <= l.cutBelow)
+	n.land(l, f, n.dropped(l, f))
 	n.free(f)
 	n.leave()
 }

@@ -58,11 +58,17 @@ func (n *network) partition(s *strike) {
 		for _, from := range k.from {
 			for _, l := range n.rows[from-1].links {
 				if n.parts.separates(k, l.from, l.to) {
-					l.cutBelow = l.sent
+					n.cutBelow[l] = l.sent
 				}
 			}
 		}
 	}
+}
+
+// dropped reports whether a message was in flight at a cut that drops it: its
+// number is not above the link's last one at that time.
+func (n *network) dropped(l *link, f *flight) bool {
+	return len(n.cutBelow) > 0 && f.num <= n.cutBelow[l]
 }
 
 func (n *network) heal(s *strike) {

@@ -62,6 +62,9 @@ type network struct {
 	wants   trace.KindSet
 	ev      trace.Event // reused: an event is valid only while it is observed
 
+	// cutBelow is, by link, the last message that a cut drops if it was in
+	// flight. It is looked up, never walked.
+	cutBelow    map[*link]uint64
 	heldLinks   []*link
 	heldFlights []*flight
 	pool        *flight
@@ -164,6 +167,10 @@ func (n *network) reset(nodes int, seed uint64, cfg Network) {
 	}
 	n.parts.reset(nodes)
 	n.sick = 0
+	if n.cutBelow == nil {
+		n.cutBelow = map[*link]uint64{}
+	}
+	clear(n.cutBelow)
 	n.heldLinks, n.heldFlights = n.heldLinks[:0], n.heldFlights[:0]
 	n.delivered, n.lost, n.cut, n.overflow, n.sent = 0, 0, 0, 0, 0
 	n.struck.loss, n.struck.duplicate, n.struck.reorder = 0, 0, 0

@@ -12,24 +12,26 @@ import (
 )
 
 // node is one node of the world, across its incarnations.
+//
+// What every message touches comes first, and fills one cache line.
 type node struct {
-	w    *world
-	id   uint32
-	name string
-	key  uint64
-
 	// actor is the incarnation that is up, nil while the node is down. Live,
 	// the network's timers read it.
 	actor       atomic.Pointer[actors.Node]
+	w           *world
+	clock       wallclock
+	id          uint32
 	incarnation uint32
-	model       loop.Model
-	durable     any // what the last crash left
-	shadowed    bool
+
+	name     string
+	key      uint64
+	model    loop.Model
+	durable  any // what the last crash left
+	shadowed bool
 
 	crashes int       // crashes in force: the node is up at 0
 	pauses  int       // pauses in force
 	slows   []float64 // factors of the slows in force
-	clock   wallclock
 
 	control *appender.Control
 	open    appender.Opener
@@ -40,6 +42,8 @@ type node struct {
 	opens   atomic.Uint64       // calls of open
 
 	past Records // of the incarnations that are over
+
+	_ [24]byte // keeps the nodes of a world on cache lines
 }
 
 // reset makes the node a new one, down, of world w.
