@@ -96,6 +96,11 @@ func (a *app) run(ctx context.Context, cfg sim.Config, seed uint64, c *choice, s
 	if err != nil && (r == nil || !errors.Is(err, context.Canceled)) {
 		return runError(err, reproduce)
 	}
+	compared := doublecheck && ctx.Err() == nil
+	if doublecheck && !compared && r.Verdict == sim.Held {
+		r.Verdict = sim.Inconclusive
+		r.Why = append(r.Why, "interrupted before the second run could be compared with the first")
+	}
 	a.status = statusOf(r.Verdict)
 	if s.json {
 		return json.NewEncoder(a.out).Encode(r)
@@ -106,7 +111,7 @@ func (a *app) run(ctx context.Context, cfg sim.Config, seed uint64, c *choice, s
 			return err
 		}
 	}
-	a.conclude(r, doublecheck)
+	a.conclude(r, compared)
 	fmt.Fprintf(a.out, "reproduce: %s\n", reproduce)
 	return nil
 }

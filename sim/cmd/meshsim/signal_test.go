@@ -71,6 +71,12 @@ func TestASignalLeavesOneJSONObject(t *testing.T) {
 		r.Records.Dropped+r.Records.Lost+r.Records.Pending)
 }
 
+func TestAnInterruptedDoublecheckClaimsNoComparison(t *testing.T) {
+	out, _, status := interrupt(t, syscall.SIGINT, append([]string{"run", "calm", "--doublecheck"}, long...)...)
+	require.Equal(t, exitInconclusive, status)
+	require.NotContains(t, out, "twice")
+}
+
 func TestASignalEndsALiveRun(t *testing.T) {
 	out, _, status := interrupt(t, syscall.SIGINT, "live", "calm", "--for", "100h", "--seed", "1")
 	require.Equal(t, exitInconclusive, status)
