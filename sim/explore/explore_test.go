@@ -170,6 +170,18 @@ func TestAnErrorEndsTheSweepAndNamesItsSeed(t *testing.T) {
 	require.Less(t, sum.Seeds, uint64(1_000_000))
 }
 
+func TestAPanicNamesItsSeed(t *testing.T) {
+	_, err := sweep(t.Context(), "pretend", FirstSeeds(100), Options{}, func(ctx context.Context, seed uint64) (*sim.Result, error) {
+		if seed == 20 {
+			panic("out of bounds")
+		}
+		return pretend(ctx, seed)
+	})
+	require.ErrorIs(t, err, ErrPanic)
+	require.ErrorContains(t, err, "seed 20: ")
+	require.ErrorContains(t, err, "out of bounds")
+}
+
 func TestAnInterruptedSweepTellsWhatItKnows(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

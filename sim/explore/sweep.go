@@ -2,6 +2,7 @@ package explore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -10,6 +11,9 @@ import (
 	"meshsim/sim"
 	"meshsim/sim/trace"
 )
+
+// ErrPanic is wrapped by the error of a sweep in which a run panicked.
+var ErrPanic = errors.New("explore: a run panicked")
 
 // Options shape a sweep.
 type Options struct {
@@ -57,7 +61,7 @@ func sweep(ctx context.Context, scenario string, seeds Seeds, o Options, run run
 	for range jobs {
 		wg.Go(func() {
 			for seed := range work {
-				r, err := run(ctx, seed)
+				r, err := recovered(ctx, seed, run)
 				if ctx.Err() != nil {
 					continue // given up half way: it counts for nothing
 				}
@@ -79,6 +83,17 @@ func sweep(ctx context.Context, scenario string, seeds Seeds, o Options, run run
 	tally.Wall = time.Since(began)
 	tally.settle()
 	return tally, context.Cause(ctx)
+}
+
+// recovered makes one run. A panic in it is a defect that names its seed, not
+// the end of the process that ran the other seeds.
+func recovered(ctx context.Context, seed uint64, run runner) (r *sim.Result, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			r, err = nil, fmt.Errorf("%w: %v", ErrPanic, v)
+		}
+	}()
+	return run(ctx, seed)
 }
 
 // feed hands out the seeds until they or ctx end.

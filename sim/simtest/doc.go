@@ -26,6 +26,8 @@
 //     [Options.AllowInconclusive]. (TestInconclusiveFailsUnlessAllowed)
 //  4. A flag or variable that cannot be understood fails the test; it never
 //     runs other seeds than those asked for. (TestBadSeedsFail)
+//  5. A panic in a run fails that seed, with its reproduce line, and no other.
+//     (TestAPanicFailsItsSeedAlone)
 //
 // Non-guarantees:
 //

@@ -65,8 +65,14 @@ func (o Options) Run(t *testing.T, cfg sim.Config, checkers ...func() trace.Chec
 	}
 }
 
-// judge runs one seed and returns what is wrong, or "".
-func (o Options) judge(t *testing.T, cfg sim.Config, seed uint64, checkers []func() trace.Checker) string {
+// judge runs one seed and returns what is wrong, or "". A panic that no actor
+// contained is wrong too: it must not take the other seeds' tests along.
+func (o Options) judge(t *testing.T, cfg sim.Config, seed uint64, checkers []func() trace.Checker) (msg string) {
+	defer func() {
+		if v := recover(); v != nil {
+			msg = fmt.Sprintf("seed %d: panic: %v\n%s", seed, v, reproduce(t.Name(), seed))
+		}
+	}()
 	r, err := sim.Run(t.Context(), cfg, seed, checkers...)
 	if err != nil {
 		return fmt.Sprintf("seed %d could not be run: %v\n%s", seed, err, reproduce(t.Name(), seed))

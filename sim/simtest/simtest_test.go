@@ -167,6 +167,16 @@ func TestAScenarioThatCannotBeRunFails(t *testing.T) {
 	require.NotContains(t, out, "panic")
 }
 
+func TestAPanicFailsItsSeedAlone(t *testing.T) {
+	out, passed := goTest(t, nil, "-run", "TestPanic")
+	require.False(t, passed)
+	for _, seed := range []string{"1", "2"} {
+		require.Contains(t, out, "--- FAIL: TestPanic/seed="+seed+" ")
+		require.Contains(t, out, "seed "+seed+": panic: no checker today\n")
+		require.Contains(t, out, "-run 'TestPanic/seed="+seed+"$' -sim.seed="+seed+"\n")
+	}
+}
+
 // TestRun is what a user writes: three nodes under a hung appender, every
 // invariant of package props.
 func TestRun(t *testing.T) {

@@ -119,8 +119,12 @@ func (a *app) run(ctx context.Context, cfg sim.Config, seed uint64, c *choice, s
 // watched makes one run: the header first, then a bar while it goes, its
 // events gathered in a timeline if the reader wants the story.
 func (a *app) watched(ctx context.Context, cfg sim.Config, seed uint64, span time.Duration, s *shape,
-	work func(context.Context, sim.Config) (*sim.Result, error)) (*sim.Result, *report.Timeline, error) {
-	var timeline *report.Timeline
+	work func(context.Context, sim.Config) (*sim.Result, error)) (r *sim.Result, timeline *report.Timeline, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			r, err = nil, crash(v)
+		}
+	}()
 	if s.told() {
 		if err := a.header(cfg, seed, span); err != nil {
 			return nil, nil, err
@@ -142,7 +146,7 @@ func (a *app) watched(ctx context.Context, cfg sim.Config, seed uint64, span tim
 	progress, done := a.watchRun(cfg.Name)
 	defer done()
 	cfg.Progress = progress
-	r, err := work(ctx, cfg)
+	r, err = work(ctx, cfg)
 	return r, timeline, err
 }
 
@@ -191,6 +195,10 @@ func runError(err error, again string) error {
 	var path *fs.PathError
 	if errors.Is(err, sim.ErrConfig) || errors.As(err, &input) || errors.As(err, &path) {
 		return &failure{status: exitUsage, err: err}
+	}
+	if f, ok := err.(*failure); ok {
+		f.again = again
+		return f
 	}
 	return &failure{status: exitInternal, err: err, again: again}
 }

@@ -201,6 +201,12 @@ func TestTheStatusIsTheVerdict(t *testing.T) {
 	require.Equal(t, exitInternal, status, out)
 	require.Contains(t, err, "reproduce: meshsim run calm --duration 2s --seed 3\n")
 
+	// A panic where no actor contains it.
+	out, err, status = judged([]func() trace.Checker{func() trace.Checker { panic("planted") }}, calm...)
+	require.Equal(t, exitInternal, status, out)
+	require.True(t, strings.HasPrefix(err, "meshsim: panic: planted\n"), err)
+	require.Contains(t, err, "reproduce: meshsim run calm --duration 2s --seed 3\n")
+
 	for _, shape := range []string{"--json", "--quiet"} {
 		_, _, status = judged(violate, append(slices.Clone(calm), shape)...)
 		require.Equal(t, exitViolated, status)

@@ -48,6 +48,17 @@ type failure struct {
 	status int
 	err    error
 	again  string // the command that reproduces it, if there is one
+	stack  string // of a panic
+}
+
+// crash is the failure that a recovered panic makes: a defect of meshsim, with
+// a status of its own rather than the runtime's 2, which means usage here.
+func crash(v any) *failure {
+	text, stack, _ := strings.Cut(fmt.Sprint(v), "\n")
+	return &failure{
+		status: exitInternal, err: fmt.Errorf("panic: %s", text),
+		stack: strings.TrimSpace(stack + "\n" + string(debug.Stack())),
+	}
 }
 
 func (f *failure) Error() string { return f.err.Error() }
@@ -89,6 +100,9 @@ func execute(args []string, stdout, stderr io.Writer, program string, checkers [
 	var f *failure
 	if !errors.As(err, &f) {
 		return exitUsage // cobra's own
+	}
+	if f.stack != "" {
+		fmt.Fprintln(stderr, f.stack)
 	}
 	if f.again != "" {
 		fmt.Fprintf(stderr, "reproduce: %s\n", f.again)

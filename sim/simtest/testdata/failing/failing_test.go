@@ -56,3 +56,7 @@ func TestUnstruckAllowed(t *testing.T) {
 func TestImpossible(t *testing.T) {
 	simtest.Options{Seeds: 1}.Run(t, sim.Config{Nodes: -1})
 }
+
+func TestPanic(t *testing.T) {
+	simtest.Options{Seeds: 2}.Run(t, busy(), func() trace.Checker { panic("no checker today") })
+}
