@@ -38,8 +38,8 @@ type Config struct {
 	Chaos    []Chaos    `yaml:"chaos,omitempty"`    // faults by probability
 	Schedule Schedule   `yaml:"schedule,omitempty"` // the order of steps
 	Heal     HealPolicy `yaml:"heal,omitempty"`
-	// Swarm lets the seed draw the whole configuration: every field above
-	// that is left at zero, within the ranges of [Swarm].
+	// Swarm lets the seed draw every field above that is left at zero: see
+	// [Config.Draw].
 	Swarm bool `yaml:"swarm,omitempty"`
 	// Sometimes names marks that must occur at least once, or the run is
 	// inconclusive: see [Marks].
@@ -81,11 +81,11 @@ type Loop struct {
 
 // Mesh shapes the built-in MeshOS model.
 type Mesh struct {
-	Heartbeat time.Duration `yaml:"heartbeat,omitempty"` // default 500 ms; negative: none
+	Heartbeat time.Duration `yaml:"heartbeat,omitempty"` // default 500 ms; [None]: none
 	// Peers is how many peers each node sends heartbeats to: the next ones
 	// in a circle. 0 means all.
 	Peers   int `yaml:"peers,omitempty"`
-	Daemons int `yaml:"daemons,omitempty"` // per node, default 2; negative: none
+	Daemons int `yaml:"daemons,omitempty"` // per node, default 2; [None]: none
 	// Crash is the mean time between crashes of a daemon. 0 means never.
 	Crash time.Duration `yaml:"crash,omitempty"`
 }
@@ -155,10 +155,10 @@ type Load struct {
 	Every time.Duration `yaml:"every,omitempty"`
 	Bytes int           `yaml:"bytes,omitempty"` // message length, default 48
 	From  time.Duration `yaml:"from,omitempty"`
-	Until time.Duration `yaml:"until,omitempty"` // default the whole duration
-	// File is a real log to replay, at its own pace divided by Speed
-	// (default 1), with gaps longer than MaxGap (default 2 s) cut to it.
-	// Its lines go to the nodes in turn.
+	Until time.Duration `yaml:"until,omitempty"` // default the whole duration; of a replay: until its log ends
+	// File is a real log to replay, at its own pace made Speed times faster
+	// (default 1), with gaps that are then still longer than MaxGap (default
+	// 2 s) cut to it. Its lines go to the nodes in turn.
 	File   string        `yaml:"file,omitempty"`
 	Speed  float64       `yaml:"speed,omitempty"`
 	MaxGap time.Duration `yaml:"max_gap,omitempty"`
@@ -174,8 +174,12 @@ type Fault struct {
 	// append-latency, append-hang, append-deaf, append-panic, open-error,
 	// open-hang, open-deaf, open-panic, applied-then-error.
 	Kind  string   `yaml:"kind"`
-	Nodes []string `yaml:"nodes,omitempty"` // node names, region names or "all"
+	// Nodes are node names, region names or "all": see [NodesOf]. Loss,
+	// duplicate, reorder and latency strike every link unless it is set, else
+	// the links from and to these nodes.
+	Nodes []string `yaml:"nodes,omitempty"`
 	// Groups are a partition's sides; nodes named in none are cut from nobody.
+	// A single group is cut from every other node.
 	Groups [][]string `yaml:"groups,omitempty"`
 	// Shape of a partition: symmetric (default), one-way (the first group no
 	// longer reaches the others) or partial (only the pairs between the first
@@ -200,9 +204,9 @@ type Chaos struct {
 	// Every is the mean time between strikes on one node (for partition and
 	// clog: on the mesh).
 	Every time.Duration `yaml:"every"`
-	// For is how long a strike lasts.
+	// For is how long a strike lasts. Default 1 s.
 	For    Dist          `yaml:"for,omitempty"`
-	Nodes  []string      `yaml:"nodes,omitempty"`
+	Nodes  []string      `yaml:"nodes,omitempty"` // default all
 	Factor float64       `yaml:"factor,omitempty"`
 	By     time.Duration `yaml:"by,omitempty"`
 	Prob   float64       `yaml:"prob,omitempty"`
@@ -213,7 +217,8 @@ type Schedule struct {
 	// Kind is default (arrival order) or random (a seeded random walk over
 	// the enabled steps).
 	Kind string `yaml:"kind,omitempty"`
-	// Hold bounds how long the strategy may keep back an arrival or a timer.
+	// Hold bounds how long a random schedule may keep back an arrival or a
+	// timer, up to a minute.
 	Hold time.Duration `yaml:"hold,omitempty"`
 }
 

@@ -47,6 +47,24 @@
 //     or links. (TestAMessageCostsNoAllocation, BenchmarkFanout9)
 //  12. Live ends every goroutine that it started.
 //     (TestLiveLeavesNoGoroutineBehind)
+//  13. A configuration that resolves has every field within its bounds, and
+//     resolves to itself; of one that does not, the error names the first
+//     wrong field, what was found and what was expected.
+//     (TestEveryNumberIsCheckedAndItsFieldNamed,
+//     TestResolveResolvesToItselfAndSharesNothing)
+//  14. A swarm draws only valid configurations, keeps what is set, and draws
+//     each field apart from the others. (TestSwarmDrawsEverythingOften,
+//     TestSwarmDrawsOnlyValidConfigurationsAndKeepsWhatIsSet,
+//     TestSettingOneFieldLeavesTheOthersDrawsAlone)
+//  15. The load of one entry and node is a function of the seed alone, of no
+//     other entry or node, and costs no allocation a line.
+//     (TestLoadOfOneNodeDoesNotDependOnOthers,
+//     TestGeneratorsMakeLinesWithoutAllocating)
+//  16. A replay carries every line of its file, whatever the file holds, in
+//     order, and its time never goes back. (TestEveryLineIsCarriedAsItIs,
+//     TestReplayCarriesEveryLineAndProlongsTheRun, FuzzLog, FuzzParseLogLine)
+//  17. A distribution draws the same on every machine.
+//     (TestDrawsAreTheSameOnEveryMachine)
 //
 // Non-guarantees:
 //
@@ -60,6 +78,9 @@
 //  4. A message to a node that is down when it arrives is lost; one in flight
 //     while its receiver crashes and comes back reaches the new incarnation,
 //     as a datagram would.
-//  5. The built-in buffering appender is one store per node that survives its
+//  5. A log's times are read as well as their form allows: without a zone as
+//     UTC, without a year as of the same year. Two forms in one file may stand
+//     in another order than they happened.
+//  6. The built-in buffering appender is one store per node that survives its
 //     crashes, like a remote one.
 package sim
