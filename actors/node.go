@@ -124,7 +124,8 @@ func (n *Node) Log(l loop.LogLine) {
 	e := entry{kind: kindLine, code: l.Level, from: l.Daemon, seq: n.lines, at: n.rt.now(), text: l.Message}
 	n.lineEvent(trace.LineIn, &e)
 	if !m.push(droppable, &e) {
-		m.onDrop(&e) // its actor was given up
+		lost := e       // apart, so that e itself stays on the stack
+		m.onDrop(&lost) // its actor was given up
 	}
 }
 

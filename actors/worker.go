@@ -15,13 +15,12 @@ import (
 // only one that does: it may park, hang and panic. It does one thing at a time
 // that its host asks for, and answers.
 type worker struct {
-	h   *host
-	n   *Node
-	mb  *mailbox
-	pid *actor.PID
-	// epoch is the one that it serves, and state what the host thinks of it;
-	// both are the host's.
-	epoch uint64
+	h     *host
+	n     *Node
+	mb    *mailbox
+	pid   *actor.PID
+	epoch uint64 // the one that it serves; the host's
+	clock appender.Clock
 
 	app appender.Appender
 	// batch is what it is to append. It belongs to this worker alone, so that
@@ -38,6 +37,7 @@ func (h *host) newWorker() *worker {
 	w := &worker{h: h, n: n}
 	// One request and one order to retire, and a panic to raise.
 	w.mb = n.rt.newMailbox(n, trace.RoleWorker, 1, 3, 1)
+	w.clock = n.clock(w.mb)
 	pid, err := h.ctx.SpawnNamed(props(w.mb, w, nil), fmt.Sprintf("worker-%d", h.workers))
 	if err != nil {
 		panic(fmt.Errorf("actors: spawning a worker: %w", err))
@@ -75,9 +75,9 @@ func (w *worker) open(epoch uint64) {
 	n := w.n
 	env := appender.Env{
 		Node: n.o.Name, Incarnation: n.o.Incarnation, Epoch: epoch,
-		Seed: mix(mix(n.o.Seed, seedEpochs), epoch), Clock: n.clock(w.mb),
+		Seed: mix(mix(n.o.Seed, seedEpochs), epoch), Clock: w.clock,
 	}
-	ctx, cancel := env.Clock.WithTimeout(n.ctx, n.o.Host.Deadline)
+	ctx, cancel := w.clock.WithTimeout(n.ctx, n.o.Host.Deadline)
 	defer cancel()
 	app, err := n.o.Host.Open(ctx, env)
 	if err == nil && app == nil {
@@ -96,7 +96,7 @@ func (w *worker) open(epoch uint64) {
 }
 
 func (w *worker) append(epoch uint64, recs []appender.Record) {
-	ctx, cancel := w.n.clock(w.mb).WithTimeout(w.n.ctx, w.n.o.Host.Deadline)
+	ctx, cancel := w.clock.WithTimeout(w.n.ctx, w.n.o.Host.Deadline)
 	defer cancel()
 	stored, err := appender.AppendBatch(ctx, w.app, recs)
 	stored = min(max(stored, 0), len(recs))
@@ -111,7 +111,7 @@ func (w *worker) append(epoch uint64, recs []appender.Record) {
 }
 
 func (w *worker) flush(epoch uint64) {
-	ctx, cancel := w.n.clock(w.mb).WithTimeout(w.n.ctx, w.n.o.Host.Deadline)
+	ctx, cancel := w.clock.WithTimeout(w.n.ctx, w.n.o.Host.Deadline)
 	defer cancel()
 	err := appender.Flush(ctx, w.app)
 	w.answer(&entry{kind: kindFlushed, from: epoch, err: err})
