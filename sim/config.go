@@ -173,7 +173,7 @@ type Fault struct {
 	// partition, loss, duplicate, reorder, latency; append-error,
 	// append-latency, append-hang, append-deaf, append-panic, open-error,
 	// open-hang, open-deaf, open-panic, applied-then-error.
-	Kind  string   `yaml:"kind"`
+	Kind string `yaml:"kind"`
 	// Nodes are node names, region names or "all": see [NodesOf]. Loss,
 	// duplicate, reorder and latency strike every link unless it is set, else
 	// the links from and to these nodes.
