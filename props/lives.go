@@ -50,11 +50,3 @@ func (s *lives[T]) find(node, incarnation uint32) *life[T] {
 	}
 	return *at
 }
-
-// latest returns the newest incarnation of a node, or nil.
-func (s *lives[T]) latest(node uint32) *life[T] {
-	if int(node) < len(s.newest) {
-		return s.newest[node]
-	}
-	return nil
-}
