@@ -28,6 +28,8 @@
 //     (TestIdentityHoldsExactlyWhenTheLedgerBalances).
 //  9. Every field that is written down counts in the digest
 //     (TestFoldSeesEveryField).
+//  10. A checker that panics is violated, and says where it began; nobody else
+//     notices (TestAPanickingCheckerIsViolated).
 //
 // # Non-guarantees
 //

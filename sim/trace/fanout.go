@@ -1,9 +1,13 @@
 package trace
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"path"
+	"runtime"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -47,6 +51,9 @@ type seat struct {
 	err   error
 }
 
+// ErrCheckerPanic is the violation of a checker that panicked.
+var ErrCheckerPanic = errors.New("trace: the checker panicked")
+
 const never = time.Duration(math.MaxInt64)
 
 // NewFanout makes a Fanout for checkers, which see each event in the order
@@ -85,13 +92,53 @@ func (f *Fanout) SetSlack(d time.Duration) {
 	}
 }
 
+// A checker that panics is a checker that cannot tell: that counts as its
+// violation. Events are shown in the middle of an actor's step, whose
+// supervisor would otherwise take the panic for the actor's own and go on.
+
+func (s *seat) observe(e *Event) (err error) {
+	defer rescue(&err)
+	return s.Observe(e)
+}
+
+func (s *seat) expire(at time.Duration) (err error) {
+	defer rescue(&err)
+	return s.Expire(at)
+}
+
+func (s *seat) finish(now time.Duration) (err error) {
+	defer rescue(&err)
+	return s.Finish(now)
+}
+
+// rescue makes a panic an error that says where it began.
+func rescue(err *error) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	where := "an unknown place"
+	var pcs [16]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
+	for f, more := frames.Next(); ; f, more = frames.Next() {
+		if f.Function != "" && !strings.HasPrefix(f.Function, "runtime.") {
+			where = fmt.Sprintf("%s:%d", path.Base(f.File), f.Line)
+			break
+		}
+		if !more {
+			break
+		}
+	}
+	*err = fmt.Errorf("%w at %s: %v", ErrCheckerPanic, where, v)
+}
+
 // Observe shows an event to the checkers that want its kind. It does not look
 // at deadlines: time moves by Advance alone.
 func (f *Fanout) Observe(e *Event) {
 	f.step = e.Step
 	for _, i := range f.byKind[e.Kind] {
 		s := &f.seats[i]
-		if err := s.Observe(e); err != nil {
+		if err := s.observe(e); err != nil {
 			f.violate(s, e.Time, err)
 			continue
 		}
@@ -142,7 +189,7 @@ func (f *Fanout) Advance(_, to time.Duration) {
 // expire wakes one checker at its deadline.
 func (f *Fanout) expire(s *seat) {
 	at := s.next
-	if err := s.Expire(at); err != nil {
+	if err := s.expire(at); err != nil {
 		f.violate(s, at, err)
 		return
 	}
@@ -174,7 +221,7 @@ func (f *Fanout) Finish(now time.Duration) {
 		if s.out {
 			continue
 		}
-		if err := s.Finish(now); err != nil {
+		if err := s.finish(now); err != nil {
 			f.violate(s, now, err)
 		}
 	}

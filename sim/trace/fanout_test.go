@@ -269,3 +269,50 @@ func BenchmarkFanout(b *testing.B) {
 		}
 	})
 }
+
+// panicky is a checker with a bug in one of its methods.
+type panicky struct {
+	probe
+	in string
+}
+
+func (p *panicky) Observe(e *trace.Event) error {
+	if p.in == "observe" {
+		panic("a bug")
+	}
+	return p.probe.Observe(e)
+}
+
+func (p *panicky) Expire(now time.Duration) error {
+	if p.in == "expire" {
+		var none *probe
+		none.checked++
+	}
+	return p.probe.Expire(now)
+}
+
+func (p *panicky) Finish(time.Duration) error {
+	if p.in == "finish" {
+		panic(errors.New("a bug"))
+	}
+	return nil
+}
+
+// Regression: the events of an actor's step are observed inside it, so its
+// supervisor took a checker's panic for the actor's, and the run was held.
+func TestAPanickingCheckerIsViolated(t *testing.T) {
+	for _, in := range []string{"observe", "expire", "finish"} {
+		c := &panicky{probe: probe{name: "buggy", kinds: trace.AllKinds, period: 5}, in: in}
+		other := &probe{name: "sound", kinds: trace.AllKinds}
+		f := trace.NewFanout(c, other)
+		f.Observe(&trace.Event{Kind: trace.TickDone, Step: 7, Time: 10})
+		f.Advance(10, 20)
+		f.Finish(20)
+		js := f.Judgements()
+		require.True(t, js[0].Violated, in)
+		require.ErrorIs(t, js[0].Err, trace.ErrCheckerPanic)
+		require.Contains(t, js[0].Err.Error(), "fanout_test.go:", in)
+		require.EqualValues(t, 7, js[0].Step)
+		require.False(t, js[1].Violated, in)
+	}
+}
