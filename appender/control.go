@@ -10,6 +10,9 @@ import (
 )
 
 // The kinds of fault that a [Control] knows, by the names that scenarios use.
+// Of several that would strike a record, latency comes first, then one of
+// panic, deaf, hang and error, in this order, and applied-then-error once the
+// record is stored. An opening is struck by one of panic, deaf, hang and error.
 const (
 	FaultAppendError   = "append-error"   // the record is not stored, and an error says so
 	FaultAppendLatency = "append-latency" // the call takes longer, at most once a call
@@ -218,7 +221,7 @@ func (c *Control) Release() {
 	}
 }
 
-// Hanging is the number of calls that hang now.
+// Hanging is the number of calls that hang now. Released ones do not count.
 func (c *Control) Hanging() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

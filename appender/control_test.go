@@ -179,17 +179,21 @@ func TestChancesOfZeroOneAndNever(t *testing.T) {
 	}
 }
 
-func TestKindsAndSeedsDrawApart(t *testing.T) {
-	draws := func(seed uint64, kind faultKind) (out []bool) {
+func TestSeedsKindsIncarnationsAndStreamsDrawApart(t *testing.T) {
+	draws := func(seed uint64, kind faultKind, s subject) (out []bool) {
 		c := NewControl(seed)
-		for i := range uint64(200) {
-			out = append(out, c.draw(&rule{Fault: Fault{Prob: 0.5}, kind: kind}, subject{number: i}))
+		for s.number = range uint64(200) {
+			out = append(out, c.draw(&rule{Fault: Fault{Prob: 0.5}, kind: kind}, s))
 		}
 		return out
 	}
-	require.Equal(t, draws(1, appendError), draws(1, appendError))
-	require.NotEqual(t, draws(1, appendError), draws(2, appendError))
-	require.NotEqual(t, draws(1, appendError), draws(1, appendPanic))
+	s := subject{incarnation: 1}
+	base := draws(1, appendError, s)
+	require.Equal(t, base, draws(1, appendError, s))
+	require.NotEqual(t, base, draws(2, appendError, s))
+	require.NotEqual(t, base, draws(1, appendPanic, s))
+	require.NotEqual(t, base, draws(1, appendError, subject{incarnation: 2}))
+	require.NotEqual(t, base, draws(1, appendError, subject{incarnation: 1, stream: 1}))
 }
 
 func TestARecordThatWasStruckIsDrawnAnew(t *testing.T) {
@@ -264,6 +268,7 @@ func TestSwitchesAreFlippedAtRunTime(t *testing.T) {
 	require.ErrorIs(t, r.faulty.Append(ctx, rec), ErrUnknownOutcome, "Clear leaves other kinds alone")
 	require.True(t, remove())
 	require.False(t, remove())
+	require.False(t, r.control.armed.Load(), "healthy calls take no lock")
 	require.NoError(t, r.faulty.Append(ctx, rec))
 	require.Equal(t, uint64(2), r.control.Struck(FaultAppendError), "counts outlive the rules")
 }
@@ -301,6 +306,26 @@ func TestEveryStrikeIsAnnouncedBeforeItHurts(t *testing.T) {
 	require.Equal(t, []seen{
 		{FaultAppendError, 0}, {FaultAppendPanic, 1}, {FaultAppliedThenError, 3}, {FaultAppendDeaf, 4},
 	}, got)
+}
+
+func TestOfSeveralKindsTheFirstInOrderStrikes(t *testing.T) {
+	order := []string{FaultAppendPanic, FaultAppendDeaf, FaultAppendHang, FaultAppendError}
+	r := newRig(1, Rule{Kind: FaultAppliedThenError, Fault: Fault{From: 2}}, Rule{Kind: FaultAppendLatency})
+	for _, kind := range []int{2, 0, 3, 1} { // in no order of theirs
+		r.control.Add(Rule{Kind: order[kind], Fault: Fault{Times: 1}})
+	}
+	var struck, want []string
+	r.control.OnStrike(func(kind string) {
+		struck = append(struck, kind)
+		r.control.Release() // lets those that hang go on
+	})
+	for _, kind := range order {
+		_, _ = batchRecovered(r.faulty, chain(1, 1))
+		want = append(want, FaultAppendLatency, kind)
+	}
+	require.ErrorIs(t, r.faulty.Append(context.Background(), chain(2, 1)[0]), ErrUnknownOutcome)
+	require.Equal(t, append(want, FaultAppendLatency, FaultAppliedThenError), struck)
+	require.Equal(t, []uint64{1, 1, 2}, r.stored(), "what hung was stored when it was released")
 }
 
 func TestUnknownKindsAreABug(t *testing.T) {

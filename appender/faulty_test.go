@@ -144,6 +144,26 @@ func TestLatencyDelaysACallOnce(t *testing.T) {
 	require.Equal(t, uint64(1), r.control.Struck(FaultAppendLatency))
 }
 
+// batchCounter counts the batches that arrive.
+type batchCounter struct {
+	NoOp
+	sizes []int
+}
+
+func (b *batchCounter) AppendBatch(_ context.Context, recs []Record) (int, error) {
+	b.sizes = append(b.sizes, len(recs))
+	return len(recs), nil
+}
+
+func TestWhatIsNotStruckStaysABatch(t *testing.T) {
+	sink, clock := new(batchCounter), new(ManualClock)
+	c := NewControl(1, at(FaultAppendError, 200), Rule{Kind: FaultAppendLatency, Fault: Fault{From: 65}})
+	n, err := NewFaulty(sink, Env{Clock: clock}, c).AppendBatch(context.Background(), chain(1, 128))
+	require.NoError(t, err)
+	require.Equal(t, 128, n)
+	require.Equal(t, []int{64, 63}, sink.sizes, "64, the delayed one alone, and the rest")
+}
+
 func TestALatencyBeyondTheDeadlineStoresNothing(t *testing.T) {
 	r := newRig(1, Rule{Kind: FaultAppendLatency, Fault: Fault{Latency: time.Minute}})
 	ctx, cancel := r.clock.WithTimeout(context.Background(), time.Second)
@@ -229,6 +249,7 @@ func TestReleaseWakesEveryHangingCall(t *testing.T) {
 	require.Equal(t, 5, r.control.Hanging())
 	r.control.ClearAll()
 	r.control.Release()
+	require.Zero(t, r.control.Hanging(), "whoever is released no longer hangs")
 	for _, d := range done {
 		require.Equal(t, appended{1, nil}, <-d)
 	}

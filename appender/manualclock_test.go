@@ -179,7 +179,11 @@ func TestContextsEndWithTheirParents(t *testing.T) {
 	late, cancel := c.WithTimeout(std, time.Minute)
 	defer cancel()
 	require.ErrorIs(t, late.Err(), context.Canceled)
-	require.Zero(t, c.Timers())
+	// Where the parent is the context package's, so is the goroutine that
+	// carries its end over, and the timers go when that has run.
+	for c.Timers() > 0 {
+		runtime.Gosched()
+	}
 }
 
 func TestManualClockIsSafeForConcurrentUse(t *testing.T) {

@@ -110,10 +110,15 @@ func ringStep(r ring, m *ringModel, op ringOp) error {
 			}
 		}
 	case "pop":
-		want := m.pop(1)
-		v, ok := r.Pop()
-		if ok != (len(want) == 1) || ok && v != want[0] || !ok && v != 0 {
-			return fmt.Errorf("Pop = %d, %v, want %d", v, ok, want)
+		for range op.n {
+			want := m.pop(1)
+			v, ok := r.Pop()
+			if ok != (len(want) == 1) || ok && v != want[0] || !ok && v != 0 {
+				return fmt.Errorf("Pop = %d, %v, want %d", v, ok, want)
+			}
+			if err := r.valid(); err != nil {
+				return err
+			}
 		}
 	case "pop-into":
 		dst := make([]uint64, op.n)
