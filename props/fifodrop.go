@@ -120,8 +120,12 @@ func (c *fifoDrop) ring(d *drops, f *loop.Folded) error {
 		return nil
 	}
 	c.checked++
-	s := f.Loop.Capture()
-	size := uint64(orDefault(d.limits).Ring)
+	return ringLaw(f.Loop.Capture(), uint64(orDefault(d.limits).Ring))
+}
+
+// ringLaw holds a loop's log ring of the given size against its own count of
+// what was logged.
+func ringLaw(s *loop.Snapshot, size uint64) error {
 	k, held := s.Stats.Records, uint64(len(s.Log))
 	if want := min(k, size); held != want {
 		return fmt.Errorf("a ring of %d holds %d of %d records", size, held, k)

@@ -43,7 +43,6 @@ type sequence struct {
 type streamOrder struct {
 	window window
 	acked  uint64 // the last one acknowledged
-	first  uint64 // of the last attempt
 }
 
 // hand is what an epoch's latest attempt has in hand, and how far the sink got.
@@ -137,9 +136,6 @@ func (s *sequence) settle(e *trace.Event) error {
 
 func (s *sequence) attempt(e *trace.Event) error {
 	st := s.stream(e.Stream)
-	if e.Seq < st.first {
-		return fmt.Errorf("an attempt on record %d after one on record %d", e.Seq, st.first)
-	}
 	if oldest := st.window.first(); e.Seq != oldest {
 		return fmt.Errorf("an attempt on record %d, but the oldest unsettled one is %d", e.Seq, oldest)
 	}
@@ -147,7 +143,6 @@ func (s *sequence) attempt(e *trace.Event) error {
 		return fmt.Errorf("an attempt on %d records from %d, but the last one emitted is %d",
 			e.Count, e.Seq, st.window.next()-1)
 	}
-	st.first = e.Seq
 	h := s.hand(e.Epoch)
 	if h == nil {
 		if n := len(s.hands); n > 0 && s.hands[n-1].epoch > e.Epoch {

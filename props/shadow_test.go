@@ -137,6 +137,18 @@ func TestNonInterferenceTripsOnAModelThatKnowsItsAppender(t *testing.T) {
 	require.ErrorContains(t, s.err, "the loop")
 }
 
+// bomb is a model that panics.
+type bomb struct{ counting }
+
+func (*bomb) Tick(time.Duration, *loop.Ready) { panic("boom") }
+
+func TestNonInterferenceTripsOnAShadowThatPanicsAlone(t *testing.T) {
+	s := newShadowed(nil, props.NonInterference)
+	s.show(trace.Event{Kind: trace.NodeStarted, Data: func() *loop.Loop { return loop.New(&bomb{}, loop.Options{}) }})
+	s.fold(loop.Folded{Call: loop.CallTick}, nil)
+	require.ErrorContains(t, s.err, "the shadow loop panicked where the loop did not: boom")
+}
+
 func TestAPanicOfTheModelEndsItsShadow(t *testing.T) {
 	s := newShadowed(nil, props.NonInterference).some(1)
 	before := s.see[0].(trace.Counter).Checked()

@@ -127,6 +127,15 @@ func TestSupervisedTripsOnWhateverIsNotThePolicy(t *testing.T) {
 			tp.worker(1).add(failed).simple(trace.NodePaused).wait(time.Hour).simple(trace.NodeResumed).
 				wait(50 * ms).add(back(50*ms, 1))
 		}, nil},
+		{"a backoff may pass in a pause", func(tp *tape) {
+			tp.worker(1).add(failed).simple(trace.NodePaused).wait(time.Hour).simple(trace.NodeResumed).add(back(50*ms, 1))
+		}, nil},
+		{"a record is tried again too soon", func(tp *tape) {
+			tp.worker(1).emit(1).try(1, 1, 1, 1).done(1, 1, 1, 1, trace.ResultError, 0).wait(24*ms).try(1, 2, 1, 1)
+		}, s("record 1 was tried for the 2. time 24ms after the attempt before, sooner than 25ms")},
+		{"an actor that nobody knows", func(tp *tape) {
+			tp.add(trace.Event{Kind: trace.ActorRestarted, Actor: 9, Delay: 50 * ms, Attempt: 1})
+		}, s("actor-restarted of an actor of unknown role 9")},
 		{"an actor at its limit", func(tp *tape) { crash(tp, 3).wait(time.Minute) }, nil},
 		{"an actor beyond its limit is stopped", func(tp *tape) {
 			crash(tp, 3).add(trace.Event{Kind: trace.ActorFailed, Actor: trace.RoleWorker}).
