@@ -34,9 +34,12 @@
 //     TestSupervisedTripsOnWhateverIsNotThePolicy,
 //     TestNoStaleAckTripsOnWhateverAnOldEpochDoes,
 //     TestRecoveryTripsOnWhateverDoesNotHeal,
-//     TestSnapshotTripsOnAClaimNobodyMade,
+//     TestSnapshotTripsOnATornMoment, TestSnapshotTripsOnAClaimNobodyMade,
 //     TestBoundedTripsOnWhateverExceedsItsCap,
-//     TestSoundModelTripsOnAnyPanicButAnAppenders).
+//     TestSoundModelTripsOnAnyPanicButAnAppenders). In a mesh whose code is
+//     broken in one place each trips alone
+//     (TestEachInvariantCatchesWhatItIsThereFor,
+//     TestEachInvariantHasABreakageOfItsOwn).
 //  3. What fails to happen is found: a checker owes itself a wake-up at the
 //     deadline of what it waits for, and none before anything is owed
 //     (TestNeverWedgedTripsOnWhateverComesLateOrNever).
