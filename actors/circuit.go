@@ -47,7 +47,7 @@ func (h *host) openCircuit() {
 	}
 	h.gate = gateShut
 	h.stats.CircuitOpen, h.stats.CircuitOpenings = true, c.openings
-	h.workerEvent(trace.CircuitOpened, h.epoch, nil)
+	h.workerEvent(trace.CircuitOpened, h.epoch)
 	h.giveUp(appender.Failed)
 	h.unlock()
 	o := &h.n.o.Host
@@ -76,7 +76,7 @@ func (h *host) probe() {
 	switch {
 	case h.phase == phaseReady:
 		h.circuit.state = halfOpen
-		h.workerEvent(trace.CircuitProbed, h.epoch, nil)
+		h.workerEvent(trace.CircuitProbed, h.epoch)
 		h.circuitOpened()
 	case h.phase != phaseNone || len(h.abandoned) >= h.n.o.Host.Abandoned:
 	case h.backoff.armed:
@@ -84,7 +84,7 @@ func (h *host) probe() {
 		h.probes.set(h.backoff.due + 1)
 	default:
 		h.circuit.state = halfOpen
-		h.workerEvent(trace.CircuitProbed, h.epoch, nil)
+		h.workerEvent(trace.CircuitProbed, h.epoch)
 		h.openFresh()
 	}
 }
@@ -122,7 +122,7 @@ func (h *host) closeCircuit() {
 	}
 	h.gate = gateOpen
 	h.stats.CircuitOpen = false
-	h.workerEvent(trace.CircuitClosed, h.epoch, nil)
+	h.workerEvent(trace.CircuitClosed, h.epoch)
 }
 
 // slotFreed is told when an abandoned worker has returned. If too many of them

@@ -43,7 +43,7 @@ func (h *host) nextEpoch() {
 	h.lock()
 	h.stats.Epoch = h.epoch
 	h.unlock()
-	h.workerEvent(trace.WorkerStarted, h.epoch, nil)
+	h.workerEvent(trace.WorkerStarted, h.epoch)
 }
 
 // open asks the worker to open the appender.
@@ -61,7 +61,7 @@ func (h *host) opened(e *entry) {
 	h.phase = phaseReady
 	h.batch = min(max(int(e.seq), 1), h.n.o.Host.Batch)
 	h.unopened = 0
-	h.workerEvent(trace.WorkerOpened, h.epoch, nil)
+	h.workerEvent(trace.WorkerOpened, h.epoch)
 	h.circuitOpened()
 }
 
@@ -191,7 +191,7 @@ func (h *host) hung() {
 	h.lock()
 	h.stats.AbandonedNow = len(h.abandoned)
 	h.unlock()
-	h.workerEvent(trace.WorkerAbandoned, h.epoch, nil)
+	h.workerEvent(trace.WorkerAbandoned, h.epoch)
 	if broken == mutantBatchReused {
 		h.w = h.newWorker()
 		h.w.batch = w.batch
@@ -264,17 +264,17 @@ func (h *host) returned(epoch uint64) {
 	h.alive = slices.DeleteFunc(h.alive, func(other *worker) bool { return other == w })
 	h.unlock()
 	h.ctx.Stop(w.pid)
-	h.workerEvent(trace.WorkerReturned, epoch, nil)
+	h.workerEvent(trace.WorkerReturned, epoch)
 	h.slotFreed()
 }
 
 // workerEvent tells of a worker.
-func (h *host) workerEvent(k trace.Kind, epoch uint64, err error) {
+func (h *host) workerEvent(k trace.Kind, epoch uint64) {
 	if !h.n.wants.Has(k) {
 		return
 	}
 	e := h.n.begin(k)
-	e.Epoch, e.Err = epoch, err
+	e.Epoch = epoch
 	if k == trace.WorkerAbandoned || k == trace.WorkerReturned {
 		e.Count, e.Cap = uint64(len(h.abandoned)), uint64(h.n.o.Host.Abandoned)
 	}

@@ -88,17 +88,34 @@ func (h *host) init(n *Node) {
 
 func (h *host) started(c actor.Context) {
 	h.ctx = c
-	if h.phase == phaseDone {
-		return
+	switch {
+	case h.phase == phaseDone:
+	case h.circuit.state == halfOpen:
+		h.openCircuit() // it was restarted, and its probe is lost
+	default:
+		h.replace()
 	}
-	h.replace()
 }
 
 // restarting comes after a panic of the host itself, which takes its children
 // down. A worker that is busy would keep it waiting.
 func (h *host) restarting() { h.leave() }
 func (h *host) stopping()   { h.leave() }
-func (h *host) stopped()    {}
+
+// stopped, without having finished, means that the supervisor gave the host up:
+// records are settled at once from here on.
+func (h *host) stopped() {
+	h.lock()
+	defer h.unlock()
+	if h.phase == phaseDone || h.gate == gateGone {
+		return
+	}
+	h.phase = phaseDone
+	h.gate = gateShut
+	h.stats.CircuitOpen = true
+	h.workerEvent(trace.CircuitOpened, h.epoch)
+	h.giveUp(appender.Failed)
+}
 
 // leave gives the current worker up without counting it as hung.
 func (h *host) leave() {
@@ -110,7 +127,11 @@ func (h *host) leave() {
 		h.w.mb.close()
 		h.w = nil
 	}
-	h.calls = 0
+	h.calls, h.down = 0, false
+	h.backoff.stop()
+	if h.phase != phaseDone {
+		h.phase = phaseNone
+	}
 }
 
 func (h *host) handle(e *entry) {

@@ -66,7 +66,7 @@ func (s *strategy) HandleFailure(_ *actor.ActorSystem, sup actor.Supervisor, chi
 		delay = 0
 	}
 	f.timer = n.rt.after(n.rt.now()+delay, n.supervisor.mb, func() {
-		n.restarted(role)
+		n.restarts.Add(1)
 		n.actorEvent(trace.ActorRestarted, role, uint32(count), delay, nil)
 		sup.RestartChildren(child)
 	})

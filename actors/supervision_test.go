@@ -303,3 +303,59 @@ func TestACrashedNodeComesBackAnew(t *testing.T) {
 	require.Zero(t, w.count(trace.StaleAnswer))
 	require.Equal(t, 1, w.k.Parked(), "its call stays parked")
 }
+
+// A host that is given up settles every record at once, and its node can still
+// be stopped.
+func TestAHostThatIsGivenUpSettlesAtOnce(t *testing.T) {
+	w := newWorld(t, 1)
+	defer func() { w.close() }()
+	n := w.spawn(NodeOptions{Restarts: Restarts{Max: 1}}, modelFunc{})
+	w.lines(2)
+	w.run(time.Second)
+	w.control.Add(appender.Rule{Kind: appender.FaultAppendHang})
+	w.lines(5)
+	w.run(time.Millisecond)
+	for range 2 {
+		w.at(w.k.Now(), func() { n.host.mb.raise(errors.New("a bug")) })
+		w.run(200 * time.Millisecond)
+	}
+	require.Equal(t, 1, w.count(trace.ActorStopped))
+	w.lines(3)
+	w.run(time.Second)
+	s := n.Stats()
+	require.Zero(t, s.Ledger.Pending())
+	require.True(t, s.CircuitOpen)
+	require.Equal(t, uint64(10), s.Ledger.Emitted)
+	require.NoError(t, n.Audit())
+	n.Stop(time.Second)
+	w.run(2 * time.Second)
+	requireSettled(t, n)
+}
+
+// A host that panics at any time recovers like one that did not.
+func TestAHostRecoversFromAPanicAtAnyTime(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t, rapid.Uint64().Draw(t, "seed"))
+		defer func() { w.close() }()
+		n := w.spawn(NodeOptions{Host: drawHost(t), Restarts: Restarts{Max: 100}}, modelFunc{})
+		b := &books{w: w, settled: map[uint64]appender.Outcome{}}
+		w.control.Add(appender.Rule{Kind: rapid.SampledFrom(appendFaults).Draw(t, "fault"), Fault: appender.Fault{Prob: 0.5, Latency: 50 * time.Millisecond}})
+		w.check = b.observe
+		for range rapid.IntRange(1, 8).Draw(t, "panics") {
+			w.lines(rapid.IntRange(0, 10).Draw(t, "lines"))
+			w.run(time.Duration(rapid.IntRange(0, 400).Draw(t, "ms")) * time.Millisecond)
+			w.at(w.k.Now(), func() { n.host.mb.raise(errors.New("a bug")) })
+		}
+		w.control.ClearAll()
+		w.at(w.k.Now(), w.control.Release)
+		w.run(30 * time.Second)
+		before := n.Stats()
+		require.Zero(t, before.Ledger.Pending())
+		require.False(t, before.CircuitOpen)
+		w.lines(1)
+		w.run(time.Second)
+		require.Equal(t, before.Ledger.Appended+1, n.Stats().Ledger.Appended)
+		b.judge(n)
+		require.NoError(t, n.Audit())
+	})
+}

@@ -117,10 +117,6 @@ func (m *mailbox) isBusy() bool {
 	return m.busy
 }
 
-// restarted notes that one of the supervisor's children is about to be
-// restarted.
-func (n *Node) restarted(uint32) { n.restarts.Add(1) }
-
 // mailboxes are those of all actors of the node, abandoned workers included.
 func (n *Node) mailboxes() []*mailbox {
 	ms := []*mailbox{n.supervisor.mb, n.loop.mb, n.host.mb, n.executor.mb}

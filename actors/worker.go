@@ -45,7 +45,11 @@ func (h *host) newWorker() *worker {
 	w.pid = pid
 	h.lock()
 	h.alive = append(h.alive, w)
+	gone := h.gate == gateGone
 	h.unlock()
+	if gone {
+		w.mb.close() // the node has crashed meanwhile
+	}
 	return w
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -218,12 +217,4 @@ func kindName(k trace.Kind) string {
 		trace.QueueDepth: "QueueDepth", trace.Mark: "Mark",
 	}
 	return names[k]
-}
-
-// seeds runs f for a few seeds.
-func seeds(t *testing.T, n uint64, f func(t *testing.T, seed uint64)) {
-	t.Helper()
-	for s := range n {
-		f(t, s)
-	}
 }
