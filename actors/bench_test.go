@@ -2,9 +2,8 @@ package actors
 
 import (
 	"context"
-	"fmt"
+	goruntime "runtime"
 	"testing"
-	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/stretchr/testify/require"
@@ -53,25 +52,28 @@ func BenchmarkMailbox(b *testing.B) {
 	b.Run("live", func(b *testing.B) {
 		b.ReportAllocs()
 		c := &counter{}
-		mb, _, _ := lone(b, nil, c, &restartAtOnce{}, 4, b.N)
-		e := entry{kind: kindPeer}
-		for range b.N {
-			mb.post(droppable, &e)
-		}
-		for {
+		mb, _, _ := lone(b, nil, c, &restartAtOnce{}, 4, 1<<12)
+		idle := func() bool {
 			mb.mu.Lock()
-			idle := !mb.enabled
-			mb.mu.Unlock()
-			if idle {
-				break
+			defer mb.mu.Unlock()
+			return !mb.enabled
+		}
+		e := entry{kind: kindPeer}
+		b.ResetTimer()
+		for i := range b.N {
+			mb.post(droppable, &e)
+			for i%(1<<11) == 0 && !idle() { // nothing is to be dropped
+				goruntime.Gosched()
 			}
-			time.Sleep(10 * time.Microsecond)
+		}
+		for !idle() {
+			goruntime.Gosched()
 		}
 		require.Equal(b, b.N, c.n)
 	})
 	b.Run("baseline=protoactor", func(b *testing.B) {
 		b.ReportAllocs()
-		sys := takeSystem("bench")
+		sys := newSystem("bench")
 		c := &counter{done: make(chan struct{}, b.N)}
 		pid := sys.Root.Spawn(actor.PropsFromProducer(func() actor.Actor { return c }))
 		b.ResetTimer()
@@ -143,10 +145,19 @@ func BenchmarkSpawn(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/3, "ns/node")
 }
 
-// BenchmarkFirstSystem is what a node would cost without the pool.
-func BenchmarkFirstSystem(b *testing.B) {
-	for i := range b.N {
-		sys := systems.New().(*actor.ActorSystem)
-		sys.ID = fmt.Sprint(i)
-	}
+// BenchmarkSystem is an actor system alone: slim, and, as the baseline, made by
+// protoactor, with the one shard per bucket that this package sets.
+func BenchmarkSystem(b *testing.B) {
+	b.Run("slim", func(b *testing.B) {
+		b.ReportAllocs()
+		for range b.N {
+			newSystem("n")
+		}
+	})
+	b.Run("baseline=protoactor", func(b *testing.B) {
+		b.ReportAllocs()
+		for range b.N {
+			actor.NewActorSystemWithConfig(stock.Config)
+		}
+	})
 }

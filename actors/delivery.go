@@ -15,72 +15,75 @@ func (m *mailbox) step() {
 		return
 	}
 	rt := m.rt
-	m.busy, rt.running = true, m
-	m.deliver()
-	m.busy, rt.running = false, nil
+	if m.take() {
+		m.busy, rt.running = true, m
+		m.invoke()
+		m.busy, rt.running = false, nil
+	}
 	if m.closed {
 		rt.drv.FreeActor(m.id)
 	} else {
 		m.schedule()
 	}
-	rt.pollWatched()
+	if len(rt.watched) > 0 {
+		rt.pollWatched()
+	}
 }
 
 // run delivers messages until there are none, live.
 func (m *mailbox) run() {
-	for {
-		m.mu.Lock()
-		if !m.waiting() {
-			m.enabled = false
-			m.mu.Unlock()
-			return
+	m.mu.Lock()
+	for m.waiting() {
+		if !m.take() {
+			continue
 		}
 		m.busy = true
 		m.mu.Unlock()
-		m.deliver()
+		m.invoke()
 		m.mu.Lock()
 		m.busy = false
-		m.mu.Unlock()
 	}
+	m.enabled = false
+	m.mu.Unlock()
 }
 
-// deliver hands one message to the actor. A panic of its handler becomes a
-// failure that its supervisor hears of.
-func (m *mailbox) deliver() {
-	defer m.rescue()
-	m.lock()
+// take takes the next message in hand, under the lock. It is false when there
+// was none, or one that concerned the mailbox alone.
+func (m *mailbox) take() bool {
 	if m.sysHead < len(m.sys) {
 		m.curSys = m.popSystem()
 		switch m.curSys.(type) {
 		case *actor.SuspendMailbox:
-			m.suspended = true
-			m.unlock()
+			m.suspended, m.curSys = true, nil
 		case *actor.ResumeMailbox:
-			m.suspended = false
-			m.unlock()
-		default:
-			m.unlock()
-			m.inHandler = true
-			m.inv.InvokeSystemMessage(m.curSys)
-			m.inHandler = false
+			m.suspended, m.curSys = false, nil
 		}
-		m.curSys = nil
-		return
+		return m.curSys != nil
 	}
-	r, l := m.next()
-	if r == nil {
-		m.unlock()
-		return
+	l, ok := m.next()
+	if !ok {
+		return false
 	}
-	m.cur, _ = r.Pop()
+	m.pop(l)
 	if l == droppable && m.onTake != nil {
 		m.onTake(&m.cur)
 	}
-	m.unlock()
+	return true
+}
+
+// invoke hands the message in hand to the actor. A panic of its handler becomes
+// a failure that its supervisor hears of.
+func (m *mailbox) invoke() {
+	defer m.rescue()
 	m.inHandler = true
-	m.inv.InvokeUserMessage(&m.cur)
+	if m.curSys != nil {
+		m.inv.InvokeSystemMessage(m.curSys)
+		m.curSys = nil
+	} else {
+		m.inv.InvokeUserMessage(&m.cur)
+		m.cur.msg, m.cur.err = nil, nil
+	}
 	m.inHandler = false
-	m.cur.msg, m.cur.err = nil, nil
 }
 
 func (m *mailbox) popSystem() any {

@@ -77,10 +77,10 @@
 //     TestAnEndComesOnce, TestALiveCrashIsTheLastThatIsHeard,
 //     TestACrashedNodeComesBackAnew
 //  10. A simulated runtime starts no goroutine and is a function of its driver:
-//     sleeps and contexts end in virtual time, and actor systems that have
-//     served before make no difference.
+//     sleeps and contexts end in virtual time, and the runs before it in the
+//     process make no difference.
 //     TestSleepEndsWithItsContext, TestAContextEndsOnItsClock,
-//     TestARunDoesNotDependOnTheRunsBeforeIt, TestAResetSystemIsLikeANewOne,
+//     TestARunDoesNotDependOnTheRunsBeforeIt, TestASlimSystemIsLikeAStockOne,
 //     TestNothingOfAnOldRunIsReachable
 //  11. A live runtime's events are one sequence with times that do not go back;
 //     Close ends every goroutine, and names the calls that do not come back.

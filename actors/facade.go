@@ -23,8 +23,8 @@ type behaviour interface {
 	stopped()
 }
 
-// facade is the protoactor actor around a behaviour. The behaviour outlives
-// restarts, so its state does.
+// facade is the protoactor actor around a behaviour. Facade and behaviour outlive
+// restarts, so the actor's state does.
 type facade struct {
 	b  behaviour
 	mb *mailbox
@@ -66,8 +66,9 @@ func (f *facade) harmless(when string, last func()) {
 // props makes the properties of an actor with the mailbox and supervisor of its
 // children given; nil if it has none.
 func props(mb *mailbox, b behaviour, children actor.SupervisorStrategy) *actor.Props {
+	mb.facade = facade{b, mb}
 	p := actor.PropsFromProducer(
-		func() actor.Actor { return &facade{b, mb} },
+		func() actor.Actor { return &mb.facade },
 		actor.WithMailbox(func() actor.Mailbox { return mb }))
 	if children != nil {
 		p.Configure(actor.WithSupervisor(children))

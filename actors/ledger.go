@@ -170,6 +170,7 @@ func (l *ledger) settle(rec *appender.Record, o appender.Outcome, epoch uint64, 
 		panic(fmt.Sprintf("actors: record %d settled as %v", rec.Seq, o))
 	}
 	l.record(trace.RecordSettled, rec, o, epoch, attempt)
+	l.n.unsettled.Store(true)
 	if n := l.settled.Len(); n > 0 {
 		if last := l.settled.Ptr(n - 1); last.outcome == o && last.first+last.count == rec.Seq {
 			last.count++

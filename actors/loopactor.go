@@ -207,8 +207,8 @@ func (l *loopActor) drain() {
 		l.settle() // what it evicted
 	}
 	for i := range r.Messages {
-		if m := &r.Messages[i]; n.o.Send != nil {
-			n.o.Send(m.To, m.Msg)
+		if m := &r.Messages[i]; n.send != nil {
+			n.send(m.To, m.Msg)
 		}
 	}
 	for i := range r.Actions {
@@ -224,12 +224,13 @@ func (l *loopActor) drain() {
 // them was not appended. It reaches the loop's log ring alone, never its model, so when
 // it is told makes no difference to anything that the loop does.
 func (l *loopActor) settle() (bad bool) {
+	if !l.n.unsettled.Load() {
+		return false
+	}
 	h := &l.n.host
 	h.lock()
 	defer h.unlock()
-	if h.settled.Len() == 0 {
-		return false
-	}
+	l.n.unsettled.Store(false)
 	for {
 		s, ok := h.settled.Pop()
 		if !ok {

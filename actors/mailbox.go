@@ -14,12 +14,13 @@ import (
 type lane uint8
 
 const (
-	// urgent: alarms and ticks. They overtake everything but the system.
-	urgent lane = iota
+	// droppable: a full lane drops its oldest message.
+	droppable lane = iota
 	// control: what its protocol bounds; a full lane is a bug and panics.
 	control
-	// droppable: a full lane drops its oldest message.
-	droppable
+	// urgent: alarms and ticks, bounded as control is. They overtake
+	// everything but the system.
+	urgent
 
 	numLanes
 )
@@ -38,34 +39,38 @@ const (
 //
 // In a simulation the driver calls step, and no lock is taken. Live, run drains
 // the mailbox on a goroutine that ends when it is empty.
+//
+// What a message needs stands in front, so that it takes few cache lines: in a
+// large mesh they are what a message costs.
 type mailbox struct {
-	rt   *runtime
-	n    *Node
-	role uint32
-	id   uint32 // the driver's, in a simulation
-	inv  actor.MessageInvoker
-
-	mu        sync.Mutex // live
-	sys       []any      // sys[sysHead:] wait
-	sysHead   int
-	lanes     [numLanes]appender.Ring[entry]
-	stamp     uint64
-	highest   [numLanes]int
-	name      [numLanes]string // of queues that report their depth
+	rt        *runtime
+	inv       actor.MessageInvoker
+	mask      uint8 // of the lanes that are not empty, by 1<<lane
 	suspended bool
 	busy      bool // a handler runs or is parked
 	enabled   bool // the driver will call step; live: a goroutine runs
 	closed    bool
-	raising   bool   // a kindRaise waits
+	raising   bool // a kindRaise waits
+	inHandler bool
+	id        uint32 // the driver's, in a simulation
+	stamp     uint64
 	headCause uint64 // with which it was enabled
+	highest   [numLanes]int32
+	lanes     [numLanes]appender.Ring[entry]
+	cur       entry // in the handler's hands
+	facade    facade
 
 	// onTake and onDrop see the droppable lane's messages leave it, under the
 	// lock; onClose sees the control messages that a closing mailbox drops.
 	onTake, onDrop, onClose func(*entry)
 
-	cur       entry // in the handler's hands
-	curSys    any
-	inHandler bool
+	sys     []any // sys[sysHead:] wait
+	sysHead int
+	curSys  any
+	mu      sync.Mutex // live
+	n       *Node
+	role    uint32
+	name    [numLanes]string // of queues that report their depth
 }
 
 var _ actor.Mailbox = (*mailbox)(nil)
@@ -124,8 +129,9 @@ func (m *mailbox) push(l lane, e *entry) bool {
 		}
 	}
 	r.Push(*e)
-	if n := r.Len(); n > m.highest[l] {
-		m.highest[l] = n
+	m.mask |= 1 << l
+	if n := r.Len(); n > int(m.highest[l]) {
+		m.highest[l] = int32(n)
 		if m.name[l] != "" {
 			m.n.depth(m.name[l], n, r.Cap())
 		}
@@ -183,22 +189,29 @@ func (m *mailbox) UserMessageCount() int {
 	return n
 }
 
-// next is the lane whose message comes next.
-func (m *mailbox) next() (r *appender.Ring[entry], l lane) {
-	if m.suspended {
-		return nil, 0
-	}
-	if u := &m.lanes[urgent]; u.Len() > 0 {
-		return u, urgent
-	}
-	c, d := &m.lanes[control], &m.lanes[droppable]
+// next is the lane whose message comes next, if any does.
+func (m *mailbox) next() (l lane, ok bool) {
+	const d, c = 1 << droppable, 1 << control
 	switch {
-	case c.Len() == 0 && d.Len() == 0:
-		return nil, 0
-	case d.Len() == 0, c.Len() > 0 && c.Ptr(0).stamp < d.Ptr(0).stamp:
-		return c, control
+	case m.mask == 0 || m.suspended:
+		return 0, false
+	case m.mask == d:
+		return droppable, true
+	case m.mask&(1<<urgent) != 0:
+		return urgent, true
+	case m.mask == d|c && m.lanes[droppable].Ptr(0).stamp < m.lanes[control].Ptr(0).stamp:
+		return droppable, true
 	default:
-		return d, droppable
+		return control, true
+	}
+}
+
+// pop takes a lane's oldest message in hand.
+func (m *mailbox) pop(l lane) {
+	r := &m.lanes[l]
+	m.cur = *r.Ptr(0)
+	if r.Discard(1); r.Len() == 0 {
+		m.mask &^= 1 << l
 	}
 }
 
@@ -216,8 +229,9 @@ func (m *mailbox) schedule() {
 	}
 	cause, any := uint64(0), m.sysHead < len(m.sys)
 	if !any {
-		if r, _ := m.next(); r != nil {
-			cause, any = r.Ptr(0).cause, true
+		var l lane
+		if l, any = m.next(); any {
+			cause = m.lanes[l].Ptr(0).cause
 		}
 	}
 	switch {
@@ -241,8 +255,8 @@ func (m *mailbox) waiting() bool {
 	if m.sysHead < len(m.sys) {
 		return true
 	}
-	r, _ := m.next()
-	return r != nil
+	_, ok := m.next()
+	return ok
 }
 
 // close makes the mailbox take and deliver nothing more, at once; what waits
@@ -265,6 +279,7 @@ func (m *mailbox) close() {
 	for l := range m.lanes {
 		m.lanes[l].Clear()
 	}
+	m.mask = 0
 	clear(m.sys)
 	m.sys, m.sysHead = nil, 0
 	if m.rt.drv != nil && m.rt.running != m {

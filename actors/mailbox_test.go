@@ -95,7 +95,7 @@ func lone(t require.TestingT, d Driver, b behaviour, guardian actor.SupervisorSt
 	}
 	n := &Node{rt: rt, o: NodeOptions{ID: 1, Name: "lone"}}
 	mb := rt.newMailbox(n, trace.RoleLoop, 4, controls, droppables)
-	sys := takeSystem("lone")
+	sys := newSystem("lone")
 	pid, err := sys.Root.SpawnNamed(props(mb, b, nil).Configure(actor.WithGuardian(guardian)), "lone")
 	require.NoError(t, err)
 	return mb, sys, pid

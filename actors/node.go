@@ -21,25 +21,29 @@ const maxCaptures = 16
 // Live, any goroutine may call its methods. In a simulation only the
 // simulation's own may, outside the node's handlers.
 type Node struct {
-	rt    *runtime
-	o     NodeOptions
-	wants trace.KindSet
-	sys   *actor.ActorSystem
+	rt     *runtime
+	wants  trace.KindSet
+	state  atomic.Int32
+	silent bool // no more events; under the runtime's obs
+	// unsettled says that the ledger holds settlements for the loop.
+	unsettled atomic.Bool
+	send      func(to uint64, msg any)
+	wallOf    func(mono time.Duration) time.Time
+	wall      uint64 // of mono 0, in ms, where the node has no clock of its own
+
+	loop       loopActor
+	host       host
+	executor   executorActor
+	supervisor supervisor
+
+	o   NodeOptions
+	sys *actor.ActorSystem
 	// ctx is what calls into user code get. Live it ends with the node; in a
 	// simulation the calls of a node that is gone are never resumed.
 	ctx  context.Context
 	kill context.CancelFunc
-	wall uint64 // of mono 0, in ms, where the node has no clock of its own
 
-	supervisor supervisor
-	loop       loopActor
-	host       host
-	executor   executorActor
-
-	silent bool // no more events; under the runtime's obs
-	lines  uint64
-
-	state         atomic.Int32
+	lines         uint64
 	done          chan struct{}
 	linesDropped  atomic.Uint64
 	inputsDropped atomic.Uint64
@@ -55,7 +59,7 @@ const (
 )
 
 func newNode(rt *runtime, o NodeOptions, m loop.Model) *Node {
-	n := &Node{rt: rt, o: o, wants: o.Wants, done: make(chan struct{})}
+	n := &Node{rt: rt, o: o, wants: o.Wants, send: o.Send, wallOf: o.Wall, done: make(chan struct{})}
 	n.ctx = context.Background()
 	if rt.drv == nil {
 		n.ctx, n.kill = context.WithCancel(context.Background())
@@ -70,7 +74,7 @@ func newNode(rt *runtime, o NodeOptions, m loop.Model) *Node {
 
 // start spawns the supervisor, which spawns the others in its first step.
 func (n *Node) start() error {
-	n.sys = n.rt.system(n.o.Name)
+	n.sys = newSystem(n.o.Name)
 	if n.wants.Has(trace.NodeStarted) {
 		e := n.begin(trace.NodeStarted)
 		e.Limits = n.o.limits()
@@ -94,8 +98,8 @@ func (n *Node) clock(m *mailbox) appender.Clock {
 
 // wallMs is the node's civil time at a monotonic one.
 func (n *Node) wallMs(mono time.Duration) uint64 {
-	if n.o.Wall != nil {
-		return uint64(n.o.Wall(mono).UnixMilli())
+	if n.wallOf != nil {
+		return uint64(n.wallOf(mono).UnixMilli())
 	}
 	return n.wall + uint64(mono/time.Millisecond)
 }

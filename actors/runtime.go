@@ -26,7 +26,6 @@ type runtime struct {
 	// Simulated.
 	running *mailbox // whose handler runs
 	watched []*watchedContext
-	retired []*Node // ended ones whose actor systems can serve again
 
 	// Live. obs is the innermost lock: see the package documentation.
 	obs  sync.Mutex
@@ -90,19 +89,12 @@ func (rt *runtime) Spawn(o NodeOptions, m loop.Model) (*Node, error) {
 	return n, nil
 }
 
-// forget drops an ended node; its actor system is taken in once no handler of
-// it can be running any more.
+// forget drops an ended node.
 func (rt *runtime) forget(n *Node) {
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
-	for i := range rt.nodes {
-		if rt.nodes[i] == n {
-			rt.nodes = append(rt.nodes[:i], rt.nodes[i+1:]...)
-			break
-		}
-	}
-	if rt.drv != nil {
-		rt.retired = append(rt.retired, n)
+	if i := slices.Index(rt.nodes, n); i >= 0 {
+		rt.nodes = slices.Delete(rt.nodes, i, i+1)
 	}
 }
 
@@ -145,7 +137,6 @@ func (rt *runtime) Close(ctx context.Context) error {
 		for _, n := range nodes {
 			n.vanish()
 		}
-		rt.recycle()
 		rt.nodes, rt.watched, rt.running = nil, nil, nil
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	goruntime "runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 	"weak"
@@ -26,31 +27,46 @@ func shape(sys *actor.ActorSystem) string {
 		names = append(names, bucket.Keys()...)
 	}
 	slices.Sort(names)
-	return fmt.Sprintf("id %q address %q sequence %d buckets %d names %v listeners %d handlers %d next %s",
-		sys.ID, r.Address, r.SequenceID, len(r.LocalPIDs.LocalPIDs), names, sys.EventStream.Length(), len(r.RemoteHandlers), r.NextID())
+	return fmt.Sprintf("id %q address %q sequence %d names %v listeners %d handlers %d next %s",
+		sys.ID, r.Address, r.SequenceID, names, sys.EventStream.Length(), len(r.RemoteHandlers), r.NextID())
 }
 
-// A system that has served and was reset is like a new one.
-func TestAResetSystemIsLikeANewOne(t *testing.T) {
-	fresh := systems.New().(*actor.ActorSystem)
-	used := systems.New().(*actor.ActorSystem)
-	used.ID, used.ProcessRegistry.Address = "n1", "n1"
+// A slim system is like a stock one, but for the size of its registry and the
+// listener that logs; and what happens in one is not seen in another.
+func TestASlimSystemIsLikeAStockOne(t *testing.T) {
+	before := actor.NewActorSystemWithConfig(stock.Config)
+	before.ID, before.ProcessRegistry.Address = "n1", "n1"
+	sys := newSystem("n1")
+	fresh := shape(sys)
+	// Listeners: the stock system has those of dead letters and supervision.
+	require.Equal(t, strings.Replace(shape(before), "listeners 3", "listeners 1", 1), fresh)
+	require.Same(t, sys, sys.ProcessRegistry.ActorSystem)
+	require.Same(t, sys, sys.Root.ActorSystem())
+	d := &handDriver{}
 	s := &scribe{panic: map[string]int{"message 1": 1}}
-	rt := NewSimulated(&handDriver{}).(*runtime)
+	rt := NewSimulated(d).(*runtime)
 	n := &Node{rt: rt, o: NodeOptions{ID: 1}}
 	for i := range 3 {
 		mb := rt.newMailbox(n, trace.RoleLoop, 1, 4, 1)
-		_, err := used.Root.SpawnNamed(props(mb, s, nil).Configure(actor.WithGuardian(&restartAtOnce{})), fmt.Sprint("a", i))
+		_, err := sys.Root.SpawnNamed(props(mb, s, nil).Configure(actor.WithGuardian(&restartAtOnce{})), fmt.Sprint("a", i))
 		require.NoError(t, err)
+		mb.post(control, &entry{kind: kindPeer, seq: 1})
+		for range 10 {
+			d.step(uint32(i + 1))
+		}
 	}
-	used.EventStream.Subscribe(func(any) {})
-	used.ProcessRegistry.RegisterAddressResolver(func(*actor.PID) (actor.Process, bool) { return nil, false })
-	require.NotEqual(t, shape(fresh), shape(used))
-	resetSystem(used)
-	fresh = systems.New().(*actor.ActorSystem)
-	require.Equal(t, shape(fresh), shape(used))
-	_, err := used.Root.SpawnNamed(props(rt.newMailbox(n, trace.RoleLoop, 1, 4, 1), s, nil), "a0")
-	require.NoError(t, err, "names are free again")
+	sys.EventStream.Subscribe(func(any) {})
+	require.NotEqual(t, fresh, shape(sys))
+	require.Equal(t, strings.Replace(fresh, "n1", "n2", 2), shape(newSystem("n2")))
+	require.Equal(t, 0, goroutinesLeftBy(t, func() { newSystem("n3") }))
+}
+
+// goroutinesLeftBy is how many goroutines f leaves behind.
+func goroutinesLeftBy(t *testing.T, f func()) int {
+	t.Helper()
+	before := goruntime.NumGoroutine()
+	f()
+	return goruntime.NumGoroutine() - before
 }
 
 // One that watches an actor that is gone is told so, as with a stock system.
@@ -86,18 +102,14 @@ func (h *terminations) Receive(c actor.Context) {
 	}
 }
 
-// After a run, nothing of it is reachable from the systems that it leaves to
-// the next one.
+// After a run, nothing of it is reachable, whatever it left parked.
 func TestNothingOfAnOldRunIsReachable(t *testing.T) {
-	var kept []*actor.ActorSystem
 	var nodes []weak.Pointer[Node]
 	func() {
 		w := newWorld(t, 1)
 		w.control.Add(appender.Rule{Kind: appender.FaultAppendDeaf})
 		for range 3 {
-			n := w.spawn(NodeOptions{}, modelFunc{})
-			kept = append(kept, n.sys)
-			nodes = append(nodes, weak.Make(n))
+			nodes = append(nodes, weak.Make(w.spawn(NodeOptions{}, modelFunc{})))
 		}
 		w.lines(10)
 		w.run(10 * time.Second)
@@ -111,7 +123,6 @@ func TestNothingOfAnOldRunIsReachable(t *testing.T) {
 	for i := range nodes {
 		require.Nil(t, nodes[i].Value(), "node %d is reachable", i)
 	}
-	goruntime.KeepAlive(kept)
 }
 
 // A run is the same, step for step, whatever ran before it in the process.
