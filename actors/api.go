@@ -44,16 +44,24 @@ type Executor interface {
 
 // Host shapes the appender host. The zero value of each field means its default.
 type Host struct {
-	Open       appender.Opener // default: NoOp
-	Inbox      int             // default 1,024
-	Batch      int             // default 128
-	Attempts   int             // default 3; for failed and unknown outcomes alike
-	Abandoned  int             // default 4, at least 2
-	Deadline   time.Duration   // default 1 s, per append call and per open
-	Grace      time.Duration   // default 250 ms
-	Backoff    time.Duration   // default 50 ms; doubles, jittered, for retries and restarts
-	MaxBackoff time.Duration   // default 5 s
-	Probe      time.Duration   // default 1 s; an open circuit's interval between probes
+	Open  appender.Opener // default: NoOp
+	Inbox int             // records queued, default 1,024
+	Batch int             // records in hand, default 128
+	// Attempts is how often a record may be the one that an attempt comes to a
+	// stop at, whatever the outcome, and how many openings in a row may fail
+	// before the circuit opens. Default 3.
+	Attempts int
+	// Abandoned is how many workers may hang at a time, the probe's slot
+	// included. Default 4, at least 2.
+	Abandoned  int
+	Deadline   time.Duration // per append call and per opening, default 1 s
+	Grace      time.Duration // after the deadline, default 250 ms
+	Backoff    time.Duration // of retries and restarts: doubles, jittered by up to a half; default 50 ms
+	MaxBackoff time.Duration // default 5 s
+	// Probe is an open circuit's least interval between probes: with every
+	// probe that fails it doubles, up to MaxBackoff, and jitter adds up to a
+	// quarter. Default 1 s.
+	Probe time.Duration
 }
 
 // Restarts is the supervision policy of the actors of a node.
@@ -96,7 +104,13 @@ type Runtime interface {
 	Spawn(NodeOptions, loop.Model) (*Node, error)
 	// Clock is the runtime's clock, unskewed.
 	Clock() appender.Clock
-	// Close ends every node, and every goroutine the runtime owns.
+	// Close ends every node, and every goroutine the runtime owns. Simulated,
+	// it takes everything down at once and tells nobody; do it before the
+	// driver is unwound, so that code which is unwound finds its clock closed.
+	// Live, it stops every node in order, with half of the time that ctx
+	// leaves (at most 2 s), then ends every sleep on the clock, and waits for
+	// its goroutines until ctx ends (without a deadline, 10 s); an error that
+	// is [ErrStuck] names the calls that did not come back.
 	Close(context.Context) error
 }
 

@@ -119,11 +119,7 @@ func (rt *runtime) Clock() appender.Clock {
 	return liveClock{rt: rt}
 }
 
-// Close implements [Runtime]. Simulated, it takes everything down at once and
-// tells nobody. Live, it stops every node in order, with half of the time that
-// ctx leaves (at most 2 s), then ends every sleep on the clock, and waits for
-// its goroutines until ctx ends (without a deadline: 10 s); an error that is
-// [ErrStuck] names the calls that did not come back.
+// Close implements [Runtime].
 func (rt *runtime) Close(ctx context.Context) error {
 	rt.mu.Lock()
 	was := rt.closed
