@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"meshsim/sim/kernel"
 	"meshsim/sim/trace"
 )
 
@@ -18,7 +19,7 @@ import (
 type court struct {
 	mu     *sync.Mutex
 	now    func() time.Duration
-	step   func() uint64 // nil live
+	k      *kernel.Kernel // nil live
 	count  uint64        // of events, live
 	fan    *trace.Fanout
 	wants  trace.KindSet
@@ -31,8 +32,8 @@ type court struct {
 }
 
 // open begins a run's judgement.
-func (c *court) open(cfg *Config, now func() time.Duration, step func() uint64, checkers []func() trace.Checker) {
-	c.now, c.step, c.last, c.count, c.closed = now, step, 0, 0, false
+func (c *court) open(cfg *Config, now func() time.Duration, k *kernel.Kernel, checkers []func() trace.Checker) {
+	c.now, c.k, c.last, c.count, c.closed = now, k, 0, 0, false
 	made := make([]trace.Checker, len(checkers))
 	for i, f := range checkers {
 		made[i] = f()
@@ -86,22 +87,30 @@ func (c *court) unlock() {
 
 // observe takes one event.
 func (c *court) observe(e *trace.Event) {
-	c.lock()
-	defer c.unlock()
+	if c.mu != nil {
+		c.observeLive(e)
+	} else if !c.closed {
+		e.Time, e.Step = c.k.Now(), c.k.Steps()
+		c.show(e)
+	}
+}
+
+// observeLive stamps an event of a live run: there are no steps, every event
+// is one. Deadlines are judged as time is noticed to pass.
+func (c *court) observeLive(e *trace.Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.closed {
 		return // the dismantling of a run is no part of it
 	}
-	e.Time = c.now()
-	if c.step != nil {
-		e.Step = c.step()
-	} else {
-		// Live, there are no steps: every event is one.
-		c.count++
-		e.Step = c.count
-		// Live, deadlines are judged as time is noticed to pass.
-		c.fan.Advance(c.last, e.Time)
-		c.last = e.Time
-	}
+	c.count++
+	e.Time, e.Step = c.now(), c.count
+	c.fan.Advance(c.last, e.Time)
+	c.last = e.Time
+	c.show(e)
+}
+
+func (c *court) show(e *trace.Event) {
 	for _, i := range c.byKind[e.Kind] {
 		if markRules[i].Match(e) {
 			c.marks[i]++

@@ -144,7 +144,7 @@ func (l *link) pop() {
 // it.
 func (l *link) Fire(uint64) {
 	n := l.net
-	if !n.enter() {
+	if n.mu != nil && !n.enter() {
 		return
 	}
 	if n.clogged(l.from, l.to) {
@@ -153,7 +153,7 @@ func (l *link) Fire(uint64) {
 		return
 	}
 	f := l.head
-	drop := n.dropped(l, f)
+	drop := len(n.cutBelow) > 0 && n.dropped(l, f)
 	// The head stays in its place until it has been handed over: a live
 	// network would else deliver its successor beside it.
 	n.land(l, f, drop)
@@ -164,7 +164,7 @@ func (l *link) Fire(uint64) {
 // Fire is a step: a reordered message reaches the peer.
 func (f *flight) Fire(uint64) {
 	l, n := f.link, f.link.net
-	if !n.enter() {
+	if n.mu != nil && !n.enter() {
 		return
 	}
 	if n.clogged(l.from, l.to) {
@@ -173,7 +173,7 @@ func (f *flight) Fire(uint64) {
 		return
 	}
 	l.loose--
-	n.land(l, f, n.dropped(l, f))
+	n.land(l, f, len(n.cutBelow) > 0 && n.dropped(l, f))
 	n.free(f)
 	n.leave()
 }

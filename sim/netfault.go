@@ -68,7 +68,7 @@ func (n *network) partition(s *strike) {
 // dropped reports whether a message was in flight at a cut that drops it: its
 // number is not above the link's last one at that time.
 func (n *network) dropped(l *link, f *flight) bool {
-	return len(n.cutBelow) > 0 && f.num <= n.cutBelow[l]
+	return f.num <= n.cutBelow[l]
 }
 
 func (n *network) heal(s *strike) {

@@ -113,12 +113,9 @@ func (n *network) unlock() {
 	}
 }
 
-// enter takes the lock for an arrival; false, without the lock, once the
-// network is closed. Every entry is left.
+// enter takes a live network's lock for an arrival; false, without the lock,
+// once the network is closed. Every entry is left.
 func (n *network) enter() bool {
-	if n.mu == nil {
-		return true
-	}
 	n.mu.Lock()
 	if n.closed {
 		n.mu.Unlock()
@@ -230,10 +227,14 @@ type fate struct {
 // send takes a message from one node for another. It never blocks.
 func (n *network) send(from, to uint32, msg any) {
 	n.lock()
-	defer n.unlock()
-	if n.closed {
-		return
+	if !n.closed {
+		n.dispatch(from, to, msg)
 	}
+	n.unlock()
+}
+
+// dispatch is send for whoever holds the lock.
+func (n *network) dispatch(from, to uint32, msg any) {
 	if int(to) < 1 || int(to) > len(n.rows) || to == from {
 		n.lost++ // no such peer: as on any network, nobody hears of it
 		return

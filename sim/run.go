@@ -137,7 +137,7 @@ func isolate(f func()) {
 func (s *simulation) run(ctx context.Context, cfg Config, seed uint64, checkers []func() trace.Checker) (res *Result, err error) {
 	began := time.Now()
 	s.court = &s.court_
-	s.court.open(&cfg, s.k.Now, s.k.Steps, checkers)
+	s.court.open(&cfg, s.k.Now, s.k, checkers)
 	s.k.Reset(s.options(&cfg, seed))
 	defer context.AfterFunc(ctx, func() { s.k.Stop(ErrInterrupted) })()
 	s.rt = actors.NewSimulated(s.k)
