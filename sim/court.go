@@ -1,7 +1,10 @@
 package sim
 
 import (
+	"errors"
+	"fmt"
 	"math/bits"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -20,7 +23,7 @@ type court struct {
 	mu     *sync.Mutex
 	now    func() time.Duration
 	k      *kernel.Kernel // nil live
-	count  uint64        // of events, live
+	count  uint64         // of events, live
 	fan    *trace.Fanout
 	wants  trace.KindSet
 	marks  []uint64                // counts, by rule
@@ -29,11 +32,13 @@ type court struct {
 	tapped trace.KindSet
 	last   time.Duration
 	closed bool
+	// panicked is what the observer panicked with, and where.
+	panicked string
 }
 
 // open begins a run's judgement.
 func (c *court) open(cfg *Config, now func() time.Duration, k *kernel.Kernel, checkers []func() trace.Checker) {
-	c.now, c.k, c.last, c.count, c.closed = now, k, 0, 0, false
+	c.now, c.k, c.last, c.count, c.closed, c.panicked = now, k, 0, 0, false, ""
 	made := make([]trace.Checker, len(checkers))
 	for i, f := range checkers {
 		made[i] = f()
@@ -117,9 +122,38 @@ func (c *court) show(e *trace.Event) {
 		}
 	}
 	if c.tapped.Has(e.Kind) {
-		c.tap(e)
+		c.present(e)
 	}
 	c.fan.Observe(e)
+}
+
+// present shows an event to the observer. A panic of its is kept for the end of
+// the run, which it brings about: an actor's supervisor would otherwise take it
+// for the actor's own, and go on.
+func (c *court) present(e *trace.Event) {
+	defer func() {
+		if v := recover(); v != nil {
+			c.panicked = fmt.Sprintf("%v\n\n%s", v, debug.Stack())
+			c.tapped = 0
+			if c.k != nil {
+				c.k.Stop(errObserver)
+			}
+		}
+	}()
+	c.tap(e)
+}
+
+// errObserver stops a run whose observer has panicked.
+var errObserver = errors.New("sim: the observer panicked")
+
+// rethrow panics with what the observer panicked with, if it did.
+func (c *court) rethrow() {
+	c.lock()
+	v := c.panicked
+	c.unlock()
+	if v != "" {
+		panic(v)
+	}
 }
 
 // advance lets the checkers judge what is owed before time moves on.

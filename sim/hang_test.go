@@ -2,12 +2,14 @@ package sim
 
 import (
 	"context"
+	"runtime"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"meshsim/appender"
+	"meshsim/sim/trace"
 )
 
 // blocker is an appender that waits other than through its Clock.
@@ -38,4 +40,40 @@ func TestTheWatchdogNamesAnAppenderThatReallyBlocks(t *testing.T) {
 	require.Contains(t, w.Stack, "sim.blocker.Append")
 	require.Contains(t, err.Error(), w.Actor)
 	require.NotContains(t, err.Error(), "\n")
+}
+
+// t.FailNow inside a run ends the run, not the test binary: the run says so.
+func TestAStepThatExitsItsGoroutineEndsTheRun(t *testing.T) {
+	cfg := Config{Nodes: 2, Duration: 10 * time.Second}
+	cfg.ObserveKinds = trace.Kinds(trace.TickDone)
+	cfg.Observe = func(*trace.Event) { runtime.Goexit() }
+	r, err := Run(context.Background(), cfg, 1)
+	require.Nil(t, r)
+	require.ErrorIs(t, err, errGoexit)
+}
+
+// A panic in an observer is a bug: it reaches the caller, with the place where
+// it began, also where it began inside an actor, whose supervisor would have
+// taken it for the actor's own.
+func TestAPanicInAnObserverReachesTheCaller(t *testing.T) {
+	for _, kind := range []trace.Kind{trace.HealStarted, trace.TickDone} {
+		for _, live := range []bool{false, true} {
+			cfg := Config{Nodes: 2, Duration: time.Second}
+			cfg.ObserveKinds = trace.Kinds(kind)
+			cfg.Observe = func(*trace.Event) { panic("the observer's") }
+			func() {
+				defer func() {
+					v := recover()
+					require.Contains(t, v, "the observer's")
+					require.Contains(t, v, "hang_test.go")
+				}()
+				if live {
+					_, _ = Live(context.Background(), cfg, 1, LiveOptions{})
+				} else {
+					_, _ = Run(context.Background(), cfg, 1)
+				}
+				t.Error("no panic")
+			}()
+		}
+	}
 }

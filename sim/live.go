@@ -150,12 +150,14 @@ func (l *live) phases(ctx context.Context) (interrupted bool, err error) {
 	}
 	deadline := max(l.now(), end) + l.cfg.Recovery
 	l.heal(deadline)
-	for !l.recovered() && l.now() < deadline {
+	for {
 		if l.direct(ctx, phaseLiveness, min(l.now()+livenessPoll, deadline)) {
 			return true, nil
 		}
+		if l.recovered() || l.now() >= deadline {
+			return false, l.fault()
+		}
 	}
-	return false, l.fault()
 }
 
 // directorPoll is how often the director wakes at least: the checkers are to
@@ -172,6 +174,7 @@ func (l *live) direct(ctx context.Context, phase string, end time.Duration) bool
 			heap.Pop(&l.steps).(worldStep).f.Fire(0)
 		}
 		l.court.tick()
+		l.court.rethrow()
 		if l.cfg.Progress != nil {
 			l.cfg.Progress(Progress{Phase: phase, Now: now, End: end, Delivered: l.net.count(), Faults: l.foe.struck})
 		}

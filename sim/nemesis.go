@@ -278,7 +278,7 @@ func (n *node) spoil(s *strike) {
 		f.From, f.Times = s.fault.Record, 1
 	}
 	n.w.spoilMu.Lock()
-	n.spoils = append(n.spoils, spoilt{strike: s, exposed: n.exposed(s.class)})
+	n.spoils = append(n.spoils, spoilt{strike: s, exposed: n.exposed(s.fault.Kind)})
 	n.w.spoilMu.Unlock()
 	s.removes = append(s.removes, n.control.Add(appender.Rule{Kind: s.fault.Kind, Fault: f}))
 }
@@ -291,7 +291,7 @@ func (n *node) mend(s *strike, i int, keep bool) {
 	n.w.spoilMu.Lock()
 	for j := range n.spoils {
 		if n.spoils[j].strike == s {
-			s.promise.expected += s.fault.Prob * float64(n.exposed(s.class)-n.spoils[j].exposed)
+			n.expect(&n.spoils[j])
 			n.spoils = slices.Delete(n.spoils, j, j+1)
 			break
 		}
@@ -303,6 +303,14 @@ func (n *node) mend(s *strike, i int, keep bool) {
 	if n.hangs--; n.hangs == 0 && !keep {
 		n.control.Release()
 	}
+}
+
+// expect closes the account of an appender fault: how many strikes were to be
+// expected of the occasions that it had.
+func (n *node) expect(x *spoilt) {
+	// Live, an opening may have been counted before what struck it was.
+	occasions := max(0, int64(n.exposed(x.strike.fault.Kind)-x.exposed))
+	x.strike.promise.expected += x.strike.fault.Prob * float64(occasions)
 }
 
 // spoilt is an appender fault in force at a node.

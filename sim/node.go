@@ -230,17 +230,23 @@ func (n *node) quiet() bool {
 	return s.Ledger.Pending() == 0 && !s.CircuitOpen
 }
 
-// exposed counts the occasions that an appender fault of a class had at this
-// node: openings, or what was stored and what was struck.
-func (n *node) exposed(c class) uint64 {
-	if c == classOpen {
-		return n.opens.Load()
+// exposed counts the occasions that an appender fault of a kind had at this
+// node: openings, or records stored, and what it struck itself. What another
+// fault struck first was no occasion.
+func (n *node) exposed(kind string) uint64 {
+	switch {
+	case classOf(kind) == classOpen:
+		x := n.opens.Load()
+		for _, k := range appender.FaultKinds() {
+			if k != kind && classOf(k) == classOpen {
+				x -= n.control.Struck(k)
+			}
+		}
+		return x
+	case kind == kindAppliedError:
+		return n.stored.Load() // it strikes what was stored
 	}
-	x := n.stored.Load()
-	for _, k := range appender.FaultKinds() {
-		x += n.control.Struck(k)
-	}
-	return x
+	return n.stored.Load() + n.control.Struck(kind)
 }
 
 // onStrike counts a call that an appender fault struck, for every fault of the
@@ -261,6 +267,16 @@ func (n *node) digest() uint64 {
 		return a.LoopDigest(uint64(n.id))
 	}
 	return 0
+}
+
+// audit compares the ledger of the node's host with where its records are.
+func (n *node) audit() error {
+	if a := n.actor.Load(); a != nil {
+		if err := a.Audit(); err != nil {
+			return fmt.Errorf("sim: seed %d: %s: %w", n.w.seed, n.name, err)
+		}
+	}
+	return nil
 }
 
 // records is the node's accounting over all incarnations.

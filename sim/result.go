@@ -61,6 +61,7 @@ type Result struct {
 	Virtual    time.Duration     `json:"virtual_ns"`
 	Wall       time.Duration     `json:"wall_ns"`
 	Records    Records           `json:"records"`
+	Unheard    uint64            `json:"unheard,omitempty"` // lines of the load for nodes that were down
 	Faults     map[string]uint64 `json:"faults"`            // kind: delivered
 	Skipped    []string          `json:"skipped,omitempty"` // faults that cannot be had live
 	Invariants []Invariant       `json:"invariants"`

@@ -147,11 +147,15 @@ func (s *simulation) run(ctx context.Context, cfg Config, seed uint64, checkers 
 		return nil, err
 	}
 	interrupted, err := s.phases()
+	s.court.rethrow()
 	if err != nil {
 		return nil, err
 	}
 	for i := range s.nodes {
 		s.k.Fold(s.nodes[i].digest())
+		if err := s.nodes[i].audit(); err != nil {
+			return nil, err
+		}
 	}
 	s.court.finish()
 	res = s.result(interrupted)

@@ -9,7 +9,7 @@ import (
 func (w *world) result(interrupted bool) *Result {
 	r := &Result{
 		Scenario: w.cfg.Name, Seed: w.seed, Nodes: w.cfg.Nodes,
-		Delivered: w.net.delivered, Skipped: w.skipped,
+		Delivered: w.net.delivered, Skipped: w.skipped, Unheard: w.unheard,
 	}
 	for i := range w.nodes {
 		r.Records.sum(w.nodes[i].records())
@@ -98,8 +98,8 @@ func (w *world) why(interrupted bool) []string {
 func (w *world) settleExpectations() {
 	for i := range w.nodes {
 		n := &w.nodes[i]
-		for _, s := range n.spoils {
-			s.strike.promise.expected += s.strike.fault.Prob * float64(n.exposed(s.strike.class)-s.exposed)
+		for j := range n.spoils {
+			n.expect(&n.spoils[j])
 		}
 		n.spoils = n.spoils[:0]
 	}

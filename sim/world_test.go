@@ -235,6 +235,19 @@ func TestVerdicts(t *testing.T) {
 		require.NotNil(t, r.Invariants[0].ViolatedAt)
 		require.Equal(t, "three is too many", r.Invariants[0].Violation)
 	})
+	t.Run("a probability that another fault left no occasion", func(t *testing.T) {
+		// Every opening panics, so none was left to fail with an error.
+		cfg := quiet(2, 20*time.Second)
+		cfg.Host.Backoff, cfg.Host.MaxBackoff = ms(10), ms(20)
+		cfg.Host.Probe = ms(20)
+		cfg.Faults = []sim.Fault{
+			{Kind: "open-panic", Nodes: []string{"n1"}},
+			{Kind: "open-error", Nodes: []string{"n1"}, Prob: 0.9},
+		}
+		r := held(t, cfg, 1)
+		require.Greater(t, r.Faults["open-panic"], uint64(100))
+		require.Zero(t, r.Faults["open-error"])
+	})
 	t.Run("a probability too small to miss", func(t *testing.T) {
 		cfg := sim.Config{Nodes: 2, Duration: time.Second}
 		cfg.Network.Loss = 1e-9
