@@ -38,7 +38,7 @@ type node struct {
 	spoils  []spoilt
 	hangs   int                 // faults in force that make calls hang
 	store   *appender.Buffering // the built-in appender's, if it buffers
-	stored  atomic.Uint64       // records that the innermost appender stored
+	tried   atomic.Uint64       // records that no fault kept from the innermost appender
 	opens   atomic.Uint64       // calls of open
 
 	past Records // of the incarnations that are over
@@ -62,7 +62,7 @@ func (n *node) reset(w *world, id uint32) {
 	if w.cfg.Open == nil && w.cfg.Appender.Kind == appenderBuffering {
 		n.store = appender.NewBuffering(w.cfg.Appender.Capacity)
 	}
-	n.stored.Store(0)
+	n.tried.Store(0)
 	n.past = Records{}
 }
 
@@ -231,8 +231,8 @@ func (n *node) quiet() bool {
 }
 
 // exposed counts the occasions that an appender fault of a kind had at this
-// node: openings, or records stored, and what it struck itself. What another
-// fault struck first was no occasion.
+// node: openings, or records that were let through to be stored, and what it
+// struck itself. What another fault struck first was no occasion.
 func (n *node) exposed(kind string) uint64 {
 	switch {
 	case classOf(kind) == classOpen:
@@ -244,9 +244,9 @@ func (n *node) exposed(kind string) uint64 {
 		}
 		return x
 	case kind == kindAppliedError:
-		return n.stored.Load() // it strikes what was stored
+		return n.tried.Load() // it strikes what was let through
 	}
-	return n.stored.Load() + n.control.Struck(kind)
+	return n.tried.Load() + n.control.Struck(kind)
 }
 
 // onStrike counts a call that an appender fault struck, for every fault of the

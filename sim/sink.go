@@ -38,7 +38,7 @@ var (
 
 // Append stores rec and reports it.
 func (r *recorder) Append(ctx context.Context, rec appender.Record) error {
-	if err := r.wait(ctx); err != nil {
+	if err := r.begin(ctx, 1); err != nil {
 		return err
 	}
 	if err := r.inner.Append(ctx, rec); err != nil {
@@ -50,7 +50,7 @@ func (r *recorder) Append(ctx context.Context, rec appender.Record) error {
 
 // AppendBatch stores recs, or a prefix, and reports what was stored.
 func (r *recorder) AppendBatch(ctx context.Context, recs []appender.Record) (int, error) {
-	if err := r.wait(ctx); err != nil {
+	if err := r.begin(ctx, len(recs)); err != nil {
 		return 0, err
 	}
 	b, ok := r.inner.(appender.BatchAppender)
@@ -72,8 +72,10 @@ func (r *recorder) AppendBatch(ctx context.Context, recs []appender.Record) (int
 	return n, err
 }
 
-// wait is what one call costs when no fault adds to it: a batch is one call.
-func (r *recorder) wait(ctx context.Context) error {
+// begin counts what the faults have let through, and lets pass what one call
+// costs when no fault adds to it: a batch is one call.
+func (r *recorder) begin(ctx context.Context, records int) error {
+	r.node.tried.Add(uint64(records))
 	r.calls++
 	d := draw(r.latency, r.key, purposeLatency, r.calls)
 	if d <= 0 {
@@ -83,7 +85,6 @@ func (r *recorder) wait(ctx context.Context) error {
 }
 
 func (r *recorder) report(rec *appender.Record) {
-	r.node.stored.Add(1)
 	c := r.node.w.court
 	if !c.wants.Has(trace.SinkStored) {
 		return
