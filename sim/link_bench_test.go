@@ -16,7 +16,6 @@ type linkMesh struct {
 	s     *simulation
 	peers int
 	got   uint64
-	num   int
 }
 
 func newLinkMesh(nodes, peers int, cfg Network) *linkMesh {

@@ -108,11 +108,9 @@ type simulation struct {
 	world
 	k      *kernel.Kernel
 	court_ court
-	walk   *kernel.RandomWalk
 	taken  func(kernel.Taken)
 	serves []uint64 // messages served, by actor slot
 	id     string   // of its goroutine's label
-	told   uint64   // steps at the last progress report
 }
 
 func newSimulation() *simulation {
