@@ -68,13 +68,16 @@ func (r *reporter) FailNow() {
 	runtime.Goexit()
 }
 
-// quietly keeps rapid from writing a file about a failure that is wanted.
+// quietly keeps rapid from writing a file about a failure that is wanted, and
+// lets it look for one long enough to find it whatever its seed is.
 func quietly(t *testing.T) {
-	f := flag.Lookup("rapid.nofailfile")
-	require.NotNil(t, f)
-	was := f.Value.String()
-	require.NoError(t, f.Value.Set("true"))
-	t.Cleanup(func() { _ = f.Value.Set(was) })
+	for name, value := range map[string]string{"rapid.nofailfile": "true", "rapid.checks": "5000"} {
+		f := flag.Lookup(name)
+		require.NotNil(t, f)
+		was := f.Value.String()
+		require.NoError(t, f.Value.Set(value))
+		t.Cleanup(func() { _ = f.Value.Set(was) })
+	}
 }
 
 // TestAFailureShrinksToWhatFails lets a property fail on any scenario with a
