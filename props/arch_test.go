@@ -63,6 +63,7 @@ type goPackage struct {
 
 func goList(t *testing.T, args ...string) []goPackage {
 	t.Helper()
+	// With the command's profile, its packages would be listed under other paths.
 	cmd := exec.Command("go", append([]string{"list", "-pgo=off", "-json=ImportPath,Imports,Deps,Standard,Export"}, args...)...)
 	cmd.Dir = root
 	var stderr bytes.Buffer
