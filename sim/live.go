@@ -88,6 +88,13 @@ func (c Config) scaledTo(d time.Duration) Config {
 		scale(&c.Chaos[i].For.A)
 		scale(&c.Chaos[i].For.B)
 	}
+	if c.Heal.Hangs == hangsKeep {
+		// Calls that hang for ever keep the liveness phase up to its bound:
+		// let that scale, too, but leave what recovers the time it needs.
+		h := &c.Host
+		least := h.MaxBackoff + h.Probe + h.Deadline + h.Grace
+		c.Recovery = min(c.Recovery, max(time.Duration(float64(c.Recovery)*by), least))
+	}
 	c.Duration = d
 	return c
 }

@@ -93,3 +93,26 @@ func TestLiveEventsAreSerialisedAndTimeNeverGoesBack(t *testing.T) {
 	require.NoError(t, err)
 	require.Greater(t, n, 100)
 }
+
+// Regression: a scenario whose hangs are kept took its whole recovery bound of
+// 30 s after a live run of any length.
+func TestLiveScalesTheBoundThatKeptHangsUseUp(t *testing.T) {
+	for hangs, want := range map[string]time.Duration{"keep": 850 * time.Millisecond, "release": 30 * time.Second} {
+		cfg := stormy()
+		cfg.Faults, cfg.Chaos, cfg.Sometimes = nil, nil, nil
+		cfg.Heal.Hangs, cfg.Recovery, cfg.Duration = hangs, 30*time.Second, 10*time.Minute
+		cfg.Host = sim.Host{
+			Backoff: time.Millisecond, MaxBackoff: 500 * time.Millisecond, Probe: 100 * time.Millisecond,
+			Deadline: 200 * time.Millisecond, Grace: 50 * time.Millisecond,
+		}
+		var bound time.Duration
+		cfg.Observe = func(e *trace.Event) {
+			if e.Kind == trace.HealStarted {
+				bound = e.Deadline - e.Time // less what heal took to be told
+			}
+		}
+		_, err := sim.Live(context.Background(), cfg, 5, sim.LiveOptions{For: 300 * time.Millisecond})
+		require.NoError(t, err)
+		require.Equal(t, want, bound.Round(10*time.Millisecond), hangs)
+	}
+}
