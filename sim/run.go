@@ -149,14 +149,18 @@ func (s *simulation) run(ctx context.Context, cfg Config, seed uint64, checkers 
 	if err != nil {
 		return nil, err
 	}
+	var unbalanced error
 	for i := range s.nodes {
 		s.k.Fold(s.nodes[i].digest())
-		if err := s.nodes[i].audit(); err != nil {
-			return nil, err
+		if err := s.nodes[i].audit(); err != nil && unbalanced == nil {
+			unbalanced = err
 		}
 	}
 	s.court.finish()
 	res = s.result(interrupted)
+	if unbalanced != nil && res.Verdict != Violated {
+		return nil, unbalanced // else the violation tells more, and when it began
+	}
 	res.Digest = fmt.Sprintf("%016x", s.k.Digest())
 	res.Steps, res.Virtual, res.Wall = s.k.Steps(), s.k.Now(), time.Since(began)
 	return res, nil
