@@ -28,7 +28,7 @@ var update = flag.Bool("update", false, "rewrite the golden digests")
 
 const (
 	determinismSeeds = 1000
-	goldenSeeds      = 64
+	goldenSeeds      = determinismSeeds
 	goldenFile       = "testdata/digests.golden"
 )
 
