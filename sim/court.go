@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/bits"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -183,6 +184,15 @@ func (c *court) invariants() []Invariant {
 		is = append(is, i)
 	}
 	return is
+}
+
+// vacuous reports whether there were checkers, and none had anything to judge.
+// One that does not count is taken to have had.
+func (c *court) vacuous() bool {
+	js := c.fan.Judgements()
+	return len(js) > 0 && !slices.ContainsFunc(js, func(j trace.Judgement) bool {
+		return j.Quantifier != trace.Sometimes && (!j.Counts || j.Checked > 0 || j.Violated)
+	})
 }
 
 // finish ends the judgement.

@@ -37,8 +37,8 @@
 //  7. Skew and jump move a node's Wall, never its Now.
 //     (TestSkewAndJumpMoveTheWallClockAlone)
 //  8. A run that did not show what it promised (a scripted fault that never
-//     struck, a probable one that never did, a mark that never occurred) is
-//     inconclusive and says why. (TestVerdicts)
+//     struck, a probable one that never did, a mark that never occurred), or
+//     in which no checker had anything to judge, is inconclusive and says why. (TestVerdicts)
 //  9. When the context ends, the run stops between two steps and tells what is
 //     known. (TestCancellingStopsBetweenStepsAndTellsWhatIsKnown)
 //  10. A step that really blocks ends in an error that names it and shows where

@@ -203,7 +203,7 @@ func (n *node) crash() {
 	a := n.actor.Load()
 	n.actor.Store(nil)
 	a.Crash()
-	n.past.add(a.Stats())
+	n.past.sum(recordsOf(a.Stats()))
 	n.durable = nil
 	if d, ok := n.model.(Durable); ok {
 		n.durable = d.Durable()
@@ -283,18 +283,15 @@ func (n *node) audit() error {
 func (n *node) records() Records {
 	r := n.past
 	if a := n.actor.Load(); a != nil {
-		r.add(a.Stats())
+		r.sum(recordsOf(a.Stats()))
 	}
 	return r
 }
 
-func (r *Records) add(s actors.HostStats) {
+func recordsOf(s actors.HostStats) Records {
 	l := &s.Ledger
-	r.Emitted += l.Emitted
-	r.Appended += l.Appended
-	r.Failed += l.Failed
-	r.Unknown += l.Unknown
-	r.Dropped += l.Dropped
-	r.Lost += l.Lost
-	r.Pending += l.Pending()
+	return Records{
+		Emitted: l.Emitted, Appended: l.Appended, Failed: l.Failed, Unknown: l.Unknown,
+		Dropped: l.Dropped, Lost: l.Lost, Pending: l.Pending(),
+	}
 }

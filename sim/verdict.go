@@ -27,6 +27,17 @@ func (w *world) result(interrupted bool) *Result {
 	return r
 }
 
+// FirstViolation is the violation at the lowest step; nil if nothing was violated.
+func (r *Result) FirstViolation() (first *Invariant) {
+	for i := range r.Invariants {
+		inv := &r.Invariants[i]
+		if inv.ViolatedAt != nil && (first == nil || *inv.ViolatedAt < *first.ViolatedAt) {
+			first = inv
+		}
+	}
+	return first
+}
+
 func (r *Records) sum(s Records) {
 	r.Emitted += s.Emitted
 	r.Appended += s.Appended
@@ -68,6 +79,9 @@ func (w *world) why(interrupted bool) []string {
 	var why []string
 	if interrupted {
 		why = append(why, fmt.Sprintf("interrupted at %v, before its end", w.now()))
+	}
+	if w.court.vacuous() {
+		why = append(why, "no invariant had anything to judge")
 	}
 	w.settleExpectations()
 	for _, p := range append(slices.Clone(w.foe.promises), w.basePromises()...) {

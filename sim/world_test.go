@@ -201,7 +201,27 @@ func TestCrashesNest(t *testing.T) {
 	require.Contains(t, r.Why[0], "faults[1] (crash at 1.5s) never struck")
 }
 
+// idleChecker counts what it judges, and finds count of it.
+type idleChecker struct{ count uint64 }
+
+func (c *idleChecker) Name() string                { return "idle" }
+func (c *idleChecker) Observe(*trace.Event) error  { return nil }
+func (c *idleChecker) Next() (time.Duration, bool) { return 0, false }
+func (c *idleChecker) Expire(time.Duration) error  { return nil }
+func (c *idleChecker) Finish(time.Duration) error  { return nil }
+func (c *idleChecker) Checked() uint64             { return c.count }
+
 func TestVerdicts(t *testing.T) {
+	t.Run("checkers with nothing to judge", func(t *testing.T) {
+		idle := func(n uint64) func() trace.Checker {
+			return func() trace.Checker { return &idleChecker{n} }
+		}
+		r := run(t, quiet(1, time.Second), 1, idle(0), idle(0))
+		require.Equal(t, sim.Inconclusive, r.Verdict)
+		require.Equal(t, []string{"no invariant had anything to judge"}, r.Why)
+		require.Equal(t, sim.Held, run(t, quiet(1, time.Second), 1, idle(0), idle(1)).Verdict)
+		require.Equal(t, sim.Held, run(t, quiet(1, time.Second), 1).Verdict, "nobody asked")
+	})
 	t.Run("a fault that never strikes", func(t *testing.T) {
 		cfg := quiet(2, time.Second)
 		cfg.Faults = []sim.Fault{{At: ms(100), For: ms(100), Kind: "append-error", Nodes: []string{"n1"}}}

@@ -90,22 +90,11 @@ func (o Options) judge(t *testing.T, cfg sim.Config, seed uint64, checkers []fun
 			fmt.Fprintf(&b, "invariant %s (%s) violated at step %d: %s\n", inv.Name, inv.Quantifier, *inv.ViolatedAt, inv.Violation)
 		}
 	}
-	if first := firstViolated(r); first != nil {
+	if first := r.FirstViolation(); first != nil {
 		o.tail(t, &b, cfg, seed, checkers, r, first)
 	}
 	b.WriteString(reproduce(t.Name(), seed))
 	return b.String()
-}
-
-// firstViolated is the violation with the lowest step; nil if there is none.
-func firstViolated(r *sim.Result) (first *sim.Invariant) {
-	for i := range r.Invariants {
-		inv := &r.Invariants[i]
-		if inv.ViolatedAt != nil && (first == nil || *inv.ViolatedAt < *first.ViolatedAt) {
-			first = inv
-		}
-	}
-	return first
 }
 
 // tail runs the seed again, this time watching, and writes down the last

@@ -17,7 +17,10 @@ type Judgement struct {
 	Quantifier Quantifier
 	// Checked is how often the checker had something to judge; 0 where it does
 	// not count, see [Counter].
-	Checked  uint64
+	Checked uint64
+	// Counts says that the checker is a [Counter], so that Checked 0 means
+	// that it had nothing to judge.
+	Counts   bool
 	Violated bool
 	// Step and Time say when it was violated: at the event, or at the
 	// deadline that passed, after the event of that step.
@@ -240,7 +243,7 @@ func (f *Fanout) Judgements() []Judgement {
 			j.Quantifier = q.Quantifier()
 		}
 		if c, ok := s.Checker.(Counter); ok {
-			j.Checked = c.Checked()
+			j.Checked, j.Counts = c.Checked(), true
 		}
 		js[i] = j
 	}

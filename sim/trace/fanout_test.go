@@ -80,8 +80,8 @@ func TestFanoutShowsEachCheckerWhatItWants(t *testing.T) {
 	require.Equal(t, []string{"event 0", "event 3", "finish 9"}, a.log)
 	require.Equal(t, []string{"event 0", "event 1", "event 3", "finish 9"}, b.log)
 	require.Equal(t, []trace.Judgement{
-		{Name: "a", Quantifier: trace.Eventually, Checked: 2},
-		{Name: "b", Quantifier: trace.Eventually, Checked: 3},
+		{Name: "a", Quantifier: trace.Eventually, Checked: 2, Counts: true},
+		{Name: "b", Quantifier: trace.Eventually, Checked: 3, Counts: true},
 	}, f.Judgements())
 }
 
@@ -148,7 +148,8 @@ func TestFanoutKeepsTheFirstViolation(t *testing.T) {
 	require.Equal(t, []string{"event 0", "event 1", "event 2"}, event.log, "nothing after its violation")
 	require.Len(t, fine.log, 5)
 	for i := range js {
-		js[i].Checked, js[i].Quantifier = 0, ""
+		require.True(t, js[i].Counts)
+		js[i].Checked, js[i].Counts, js[i].Quantifier = 0, false, ""
 	}
 	require.Equal(t, []trace.Judgement{
 		{Name: "event", Violated: true, Step: 102, Time: 2, Err: errors.New("bad event")},

@@ -153,7 +153,7 @@ func (a *app) watched(ctx context.Context, cfg sim.Config, seed uint64, span tim
 // lastEvents runs a violated run again, this time watching everything, and
 // prints what led to its first violation.
 func (a *app) lastEvents(ctx context.Context, cfg sim.Config, r *sim.Result) error {
-	first := firstViolated(r)
+	first := r.FirstViolation()
 	if first == nil || ctx.Err() != nil { // an interrupted reader does not wait for another run
 		return nil
 	}
@@ -164,17 +164,6 @@ func (a *app) lastEvents(ctx context.Context, cfg sim.Config, r *sim.Result) err
 	}
 	fmt.Fprintln(a.out)
 	return tail.Write(a.out, first.Violation)
-}
-
-// firstViolated is the violation with the lowest step; nil if there is none.
-func firstViolated(r *sim.Result) (first *sim.Invariant) {
-	for i := range r.Invariants {
-		inv := &r.Invariants[i]
-		if inv.ViolatedAt != nil && (first == nil || *inv.ViolatedAt < *first.ViolatedAt) {
-			first = inv
-		}
-	}
-	return first
 }
 
 func statusOf(v sim.Verdict) int {
