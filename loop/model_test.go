@@ -78,15 +78,21 @@ func TestDigestTellsDifferentHistoriesApart(t *testing.T) {
 		s := scripts.Draw(t, "script")
 		changed := s
 		changed.ops = append([]op(nil), s.ops...)
-		i := rapid.IntRange(0, len(s.ops)-1).Draw(t, "changed call")
+		var told []int // calls that the digest must depend on
+		for i := range s.ops {
+			if c := s.ops[i].call; c == "step" || c == "log" {
+				told = append(told, i)
+			}
+		}
+		if len(told) == 0 {
+			return // a script of ticks and settlements has nothing to change
+		}
+		i := rapid.SampledFrom(told).Draw(t, "changed call")
 		o := &changed.ops[i]
-		switch o.call {
-		case "step":
+		if o.call == "step" {
 			o.in.WallMs++
-		case "log":
+		} else {
 			o.line.Message += "x"
-		default:
-			t.Skip("a call that the digest need not depend on")
 		}
 		a, b := digests(s, true), digests(changed, true)
 		at := 0
