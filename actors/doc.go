@@ -73,8 +73,8 @@
 //  8. Every action is answered exactly once, unless its node ends first.
 //     TestEveryActionIsAnsweredExactlyOnce, TestAHungExecutorHoldsUpNothing
 //  9. A stop ends by its deadline with everything settled, a crash at once; after
-//     either nothing is heard of the node.
-//     TestAnEndComesOnce, TestALiveCrashIsTheLastThatIsHeard,
+//     either nothing is heard of the node. A stop flushes and closes the appender.
+//     TestAnEndComesOnce, TestAStopFlushesAndIsNotHeldUpByIt, TestALiveCrashIsTheLastThatIsHeard,
 //     TestACrashedNodeComesBackAnew
 //  10. A simulated runtime starts no goroutine and is a function of its driver:
 //     sleeps and contexts end in virtual time, and the runs before it in the
