@@ -108,6 +108,16 @@ type Stats struct {
 	Depth     int    // records held now
 }
 
+// Positioner is implemented by durable appenders. Positions count the records
+// of a log from its very first, over all its openings and including those that
+// retention has dropped meanwhile.
+type Positioner interface {
+	// Position says that the log holds records up to end, of which those up to
+	// durable survive a power failure; durable <= end. It may be called at any
+	// time from any goroutine.
+	Position() (end, durable uint64)
+}
+
 // Statser is implemented by appenders that count what they do. Stats may be
 // called at any time from any goroutine.
 type Statser interface {
