@@ -57,6 +57,8 @@ func everyday(e *trace.Event) bool {
 		return e.Incarnation == 1
 	case trace.FaultHealed:
 		return e.Name == "crash"
+	case trace.ReplayEnded:
+		return e.Count == 0 && e.Err == nil
 	case trace.RecordSettled:
 		return e.Outcome != uint8(appender.Dropped)
 	case trace.AttemptEnded:

@@ -27,7 +27,7 @@ func Line(e *trace.Event) string {
 }
 
 // chapters answer "" to the kinds of the other ones.
-var chapters = [...]func(*trace.Event) string{ofNode, ofAction, ofRecord, ofHost, ofSupervision, ofNetwork, ofRun}
+var chapters = [...]func(*trace.Event) string{ofNode, ofAction, ofRecord, ofLog, ofHost, ofSupervision, ofNetwork, ofRun}
 
 // Sentence says what happened, without its time and its node.
 func Sentence(e *trace.Event) string {
@@ -101,6 +101,38 @@ func ofRecord(e *trace.Event) string {
 			batch(e), resultWords(e.Result), e.Cap, attempt(e), because(e.Err))
 	case trace.SinkStored:
 		return fmt.Sprintf("sink stores record %s%s", record(e), attempt(e))
+	}
+	return ""
+}
+
+func ofLog(e *trace.Event) string {
+	switch e.Kind {
+	case trace.SinkTried:
+		return "log is handed record " + record(e) + attempt(e)
+	case trace.SinkRefused:
+		if e.Seq == 0 {
+			return "log cannot tell what it saved" + because(e.Err)
+		}
+		if e.Result == trace.ResultUnknown {
+			return "log cannot tell whether it stored record " + record(e) + because(e.Err)
+		}
+		return "log does not store record " + record(e) + because(e.Err)
+	case trace.SinkSynced:
+		return fmt.Sprintf("log is durable up to position %d", e.Count)
+	case trace.ReplayStarted:
+		return fmt.Sprintf("log is opened at position %d and replayed", e.Count)
+	case trace.SinkReplayed:
+		return fmt.Sprintf("log holds record %s of incarnation %d", record(e), e.Incarnation)
+	case trace.SinkDamaged:
+		if e.Count > 0 {
+			return fmt.Sprintf("log reports %s, %d records are gone%s", e.Name, e.Count, because(e.Err))
+		}
+		return "log reports " + e.Name + because(e.Err)
+	case trace.ReplayEnded:
+		if e.Err != nil {
+			return fmt.Sprintf("log's replay breaks off after %d records%s", e.Count, because(e.Err))
+		}
+		return fmt.Sprintf("log has replayed %d records", e.Count)
 	}
 	return ""
 }

@@ -11,7 +11,8 @@ import (
 
 // everyday kinds would crowd out of a tail what led to a violation.
 var everyday = trace.Kinds(trace.LoopInput, trace.TickArmed, trace.TickDone, trace.LineIn,
-	trace.LineLogged, trace.QueueDepth, trace.MessageSent, trace.MessageDelivered)
+	trace.LineLogged, trace.QueueDepth, trace.MessageSent, trace.MessageDelivered,
+	trace.SinkTried, trace.SinkSynced, trace.SinkReplayed)
 
 // Telling is the kinds of events that a [Tail] keeps.
 var Telling = trace.AllKinds &^ everyday

@@ -19,6 +19,7 @@ var Story = trace.Kinds(
 	trace.WorkerFailed, trace.WorkerRestarted, trace.WorkerAbandoned, trace.WorkerReturned,
 	trace.StaleAnswer, trace.CircuitOpened, trace.CircuitClosed,
 	trace.RecordSettled, trace.AttemptEnded, trace.LineDropped, trace.InputLost,
+	trace.SinkDamaged, trace.ReplayEnded,
 	trace.ActorFailed, trace.ActorRestarted, trace.ActorStopped, trace.Escalated,
 	trace.FaultStruck, trace.FaultHealed, trace.HealStarted, trace.LivenessEnded,
 )
@@ -113,6 +114,8 @@ func told(e *trace.Event) bool {
 		return e.Name != "crash" // the restart tells it
 	case trace.RecordSettled:
 		return appender.Outcome(e.Outcome) == appender.Dropped
+	case trace.ReplayEnded: // of an empty log there is nothing to tell
+		return e.Count > 0 || e.Err != nil
 	case trace.AttemptEnded: // panics and hangs are told of the worker
 		return e.Result != trace.ResultOK && e.Result != trace.ResultPanic && e.Result != trace.ResultHang
 	}
@@ -141,6 +144,13 @@ func classOf(e *trace.Event) string {
 		return "late answer of an abandoned epoch is ignored"
 	case trace.RecordSettled:
 		return "appender inbox full, its oldest record is dropped"
+	case trace.SinkDamaged:
+		return "log reports " + e.Name
+	case trace.ReplayEnded:
+		if e.Err != nil {
+			return "log's replay breaks off"
+		}
+		return "log has replayed its records"
 	case trace.LineDropped:
 		return "loop inbox full, its oldest line is dropped"
 	case trace.AttemptEnded:

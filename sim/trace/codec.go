@@ -15,9 +15,10 @@ import (
 
 // Events are written as JSON Lines: one object per line, whose members are the
 // fields that are not zero, in a fixed order, so that equal events give equal
-// bytes; a member's name is its field's, the first letter in lower case. Kinds and results go by name, times in ns, causal ids in hexadecimal
-// (as JSON readers commonly round large numbers), errors by their message. Data
-// is not written. Strings that are not UTF-8 are made so.
+// bytes; a member's name is its field's, the first letter in lower case. Kinds
+// and results go by name, times in ns, causal ids and hashes in hexadecimal (as
+// JSON readers commonly round large numbers), errors by their message. Data is
+// not written. Strings that are not UTF-8 are made so.
 
 // ErrDecode says that a line is not an event.
 var ErrDecode = errors.New("trace: not an event")
@@ -36,17 +37,14 @@ func AppendJSON(b []byte, e *Event) []byte {
 	b = appendUint(b, "peer", uint64(e.Peer))
 	b = appendUint(b, "incarnation", uint64(e.Incarnation))
 	b = appendUint(b, "actor", uint64(e.Actor))
-	if e.Cause != 0 {
-		b = append(b, `,"cause":"`...)
-		b = strconv.AppendUint(b, e.Cause, 16)
-		b = append(b, '"')
-	}
+	b = appendHex(b, "cause", e.Cause)
 	b = appendUint(b, "epoch", e.Epoch)
 	b = appendUint(b, "attempt", uint64(e.Attempt))
 	b = appendUint(b, "stream", uint64(e.Stream))
 	b = appendUint(b, "seq", e.Seq)
 	b = appendUint(b, "count", e.Count)
 	b = appendUint(b, "cap", e.Cap)
+	b = appendHex(b, "hash", e.Hash)
 	b = appendUint(b, "outcome", uint64(e.Outcome))
 	if e.Result != ResultOK {
 		b = appendString(b, "result", e.Result.String())
@@ -75,6 +73,17 @@ func appendUint(b []byte, name string, v uint64) []byte {
 	}
 	b = appendName(b, name)
 	return strconv.AppendUint(b, v, 10)
+}
+
+// appendHex appends a member that is a number of 64 bits whose value is nothing
+// to count with.
+func appendHex(b []byte, name string, v uint64) []byte {
+	if v == 0 {
+		return b
+	}
+	b = append(appendName(b, name), '"')
+	b = strconv.AppendUint(b, v, 16)
+	return append(b, '"')
 }
 
 func appendInt(b []byte, name string, v int64) []byte {
@@ -155,6 +164,7 @@ type wire struct {
 	Seq         uint64        `json:"seq"`
 	Count       uint64        `json:"count"`
 	Cap         uint64        `json:"cap"`
+	Hash        string        `json:"hash"`
 	Outcome     uint8         `json:"outcome"`
 	Result      string        `json:"result"`
 	Deadline    time.Duration `json:"deadline"`
@@ -193,17 +203,29 @@ func ParseJSON(line []byte) (Event, error) {
 			return Event{}, fmt.Errorf("%w: unknown result %q", ErrDecode, w.Result)
 		}
 	}
-	if w.Cause != "" {
-		cause, err := strconv.ParseUint(w.Cause, 16, 64)
-		if err != nil {
-			return Event{}, fmt.Errorf("%w: causal id %q is not hexadecimal", ErrDecode, w.Cause)
-		}
-		e.Cause = cause
+	var err error
+	if e.Cause, err = parseHex("causal id", w.Cause); err != nil {
+		return Event{}, err
+	}
+	if e.Hash, err = parseHex("hash", w.Hash); err != nil {
+		return Event{}, err
 	}
 	if w.Err != nil {
 		e.Err = errors.New(*w.Err)
 	}
 	return e, nil
+}
+
+// parseHex reads what appendHex wrote; nothing is 0.
+func parseHex(what, text string) (uint64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	v, err := strconv.ParseUint(text, 16, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %s %q is not hexadecimal", ErrDecode, what, text)
+	}
+	return v, nil
 }
 
 // Encoder writes events as JSON Lines.

@@ -9,7 +9,7 @@ func (e *Event) Fold(h uint64) uint64 {
 	h = fold(h, uint64(e.Node)|uint64(e.Peer)<<32)
 	h = fold(h, uint64(e.Incarnation)|uint64(e.Actor)<<32)
 	for _, v := range [...]uint64{
-		e.Step, uint64(e.Time), e.Cause, e.Epoch, e.Seq, e.Count, e.Cap,
+		e.Step, uint64(e.Time), e.Cause, e.Epoch, e.Seq, e.Count, e.Cap, e.Hash,
 		uint64(e.Deadline), uint64(e.Lag), uint64(e.Delay),
 	} {
 		h = fold(h, v)

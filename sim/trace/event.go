@@ -48,7 +48,21 @@ const (
 	AttemptStarted
 	AttemptEnded // Result; Cap = how many of the Count were acknowledged; Err. Nothing is in hand any more: what was not settled is Retrying. Follows every AttemptStarted unless the node crashes.
 
-	SinkStored // the innermost sink really stored Seq, called under Epoch (which may be an abandoned one)
+	SinkStored // the innermost sink really stored Seq, called under Epoch (which may be an abandoned one); of a log, also Hash, and Count = its position
+
+	// Logs: what goes on between the innermost sink, opened under Epoch, and a
+	// log, which is a sink that can replay what it stored. Hash is that of a
+	// record's content. Positions count the records of the log from its very
+	// first. An opening replays the log before anything is appended; Attempt
+	// is its number at the node, from 1, in all events of the replay.
+
+	SinkTried     // Seq is about to be handed to the log; Hash. SinkStored or SinkRefused follows, unless the call hangs, panics or its node crashes
+	SinkRefused   // the log did not store Seq: Result = ResultError; or cannot tell: ResultUnknown; Err. Seq 0: flushing or closing failed
+	SinkSynced    // what the log holds up to position Count survives a power failure
+	ReplayStarted // the log is open; Count = its end position; Cap = how many of its last records it must retain, 0: all
+	SinkReplayed  // the log holds Seq of Incarnation (the record's, not the opening's), in the order of these events; Hash
+	SinkDamaged   // here the log misses something, and says so; Name = what it says it is, Count = records that it says are gone, 0 if it cannot tell; Err
+	ReplayEnded   // Count = records replayed; Err if it was cut short
 
 	// The appender host: Epoch.
 
@@ -166,6 +180,7 @@ type Event struct {
 	Seq         uint64 // also First of a batch
 	Count       uint64
 	Cap         uint64
+	Hash        uint64 // of a record's content; 0 where nobody took it
 	Deadline    time.Duration
 	Lag         time.Duration
 	Delay       time.Duration
