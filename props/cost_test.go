@@ -32,6 +32,8 @@ func newBusy(nodes int, see ...func() trace.Checker) *busy {
 	for n := range b.nodes {
 		b.show(trace.Event{Kind: trace.NodeStarted, Node: n + 1})
 		b.show(trace.Event{Kind: trace.WorkerStarted, Node: n + 1, Epoch: 1})
+		b.show(trace.Event{Kind: trace.ReplayStarted, Node: n + 1, Epoch: 1, Attempt: 1, Cap: 16})
+		b.show(trace.Event{Kind: trace.ReplayEnded, Node: n + 1, Epoch: 1, Attempt: 1})
 		b.show(trace.Event{Kind: trace.TickArmed, Node: n + 1, Count: 1, Deadline: b.now + 1e6*time.Hour})
 	}
 	return b
@@ -73,7 +75,9 @@ func (b *busy) round() {
 		b.ledger.Queued--
 		b.ledger.InHand++
 		b.show(of(trace.AttemptStarted))
-		b.show(of(trace.SinkStored))
+		b.show(of(trace.SinkTried))
+		b.show(trace.Event{Kind: trace.SinkStored, Node: n, Seq: b.seq, Epoch: 1, Count: b.seq})
+		b.show(trace.Event{Kind: trace.SinkSynced, Node: n, Epoch: 1, Count: b.seq})
 		b.ledger.InHand--
 		b.ledger.Appended++
 		e.Outcome = uint8(appender.Appended)

@@ -16,6 +16,7 @@
 //	supervised        restarts follow the policy
 //	no-stale-ack      an abandoned epoch changes nothing
 //	recovery          after the heal, everything settles and closes
+//	durable-prefix    what a log took is there when it is opened again
 //	snapshot          a snapshot is one contiguous moment
 //	bounded           nothing exceeds its cap
 //	sound-model       nothing but an appender panics
@@ -34,6 +35,8 @@
 //     TestSupervisedTripsOnWhateverIsNotThePolicy,
 //     TestNoStaleAckTripsOnWhateverAnOldEpochDoes,
 //     TestRecoveryTripsOnWhateverDoesNotHeal,
+//     TestDurablePrefixTripsOnWhateverALogMayNotDo,
+//     TestEachBrokenLogTripsDurablePrefix,
 //     TestSnapshotTripsOnATornMoment, TestSnapshotTripsOnAClaimNobodyMade,
 //     TestBoundedTripsOnWhateverExceedsItsCap,
 //     TestSoundModelTripsOnAnyPanicButAnAppenders). In a mesh whose code is

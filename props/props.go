@@ -13,6 +13,7 @@ func Always() []func() trace.Checker {
 		NonInterference,
 		Supervised(0),
 		NoStaleAck,
+		DurablePrefix,
 		Snapshot,
 		Bounded,
 		SoundModel,
