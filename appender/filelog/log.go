@@ -1,0 +1,350 @@
+package filelog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"meshsim/appender"
+)
+
+// Log is an open log. It takes records of any node, incarnation and stream, in
+// the order in which they are appended.
+//
+// It is safe for concurrent use; callers that wait for the disk at the same
+// time share a sync. Stats, Position, Dropped and Recovery never wait for the
+// disk, all else does: an FS call that hangs keeps every later call waiting.
+type Log struct {
+	o    Options
+	env  appender.Env
+	lock io.Closer
+	// found is what opening found.
+	found Recovery
+
+	// syncing is held while the file is synced or changed for another; it
+	// comes before mu.
+	syncing sync.Mutex
+	// mu is held while a frame is written. It guards what follows.
+	mu     sync.Mutex
+	closed bool
+	segs   []segment // oldest first; the last is the one written to
+	file   File      // its file
+	zeroed int64     // up to where the file is filled with zeros
+	// buf is the next frame, with its padding; payload of it are records.
+	buf     []byte
+	payload int
+	at      mark // where the next frame goes
+	safe    mark // up to where records survive a power failure
+	synced  time.Duration
+	next    uint64 // least number of the next segment
+	// poison is the failure of a sync: nothing is written to the file any more,
+	// and what is in it behind safe is carried over to a new one first.
+	poison error
+
+	end, durable, oldest atomic.Uint64 // positions
+	accepted, failed     atomic.Uint64
+}
+
+// mark is a place between two frames of the segment that is written to.
+type mark struct {
+	off  int64
+	pos  uint64
+	head uint64
+}
+
+// segment is what is known of one without looking.
+type segment struct {
+	name   string
+	number uint64
+	salt   uint64
+	first  uint64 // positions
+	last   uint64
+	begin  int64
+	end    int64
+	newest uint64 // TimeMs of its last record
+}
+
+var (
+	_ appender.BatchAppender = (*Log)(nil)
+	_ appender.Flusher       = (*Log)(nil)
+	_ appender.Replayer      = (*Log)(nil)
+	_ appender.Positioner    = (*Log)(nil)
+	_ appender.Statser       = (*Log)(nil)
+	_ io.Closer              = (*Log)(nil)
+)
+
+// Append stores rec, as durably as the sync policy says.
+func (l *Log) Append(ctx context.Context, rec appender.Record) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	// The array stays on the stack: nothing keeps it.
+	one := [1]appender.Record{rec}
+	_, err := l.append(one[:])
+	return err
+}
+
+// AppendBatch stores recs as one frame, all or none of it. A batch of some
+// megabytes is several frames. A record that is too large fails alone: those
+// before it are stored.
+//
+// An error with [appender.ErrUnknownOutcome] in it says that a sync failed:
+// records from recs[n] on may be found at the next opening. To try them again
+// on this log stores them once.
+func (l *Log) AppendBatch(ctx context.Context, recs []appender.Record) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	return l.append(recs)
+}
+
+func (l *Log) append(recs []appender.Record) (n int, err error) {
+	for n < len(recs) && err == nil {
+		var stored int
+		stored, err = l.appendFrame(recs[n:])
+		n += stored
+	}
+	l.accepted.Add(uint64(n))
+	if err != nil {
+		l.failed.Add(1)
+		return n, &appender.AppendError{Sink: "filelog", Node: recs[n].Node, Seq: recs[n].Seq, Err: err}
+	}
+	return n, nil
+}
+
+// appendFrame stores as many of recs as go into one frame.
+func (l *Log) appendFrame(recs []appender.Record) (int, error) {
+	l.mu.Lock()
+	if err := l.ready(); err != nil {
+		l.mu.Unlock()
+		return 0, err
+	}
+	n, err := l.encode(recs)
+	for n > 0 && err == nil && l.full() {
+		// Another caller may come in between, and fill the next as well.
+		l.mu.Unlock()
+		err = l.roll()
+		l.mu.Lock()
+		if err == nil {
+			if err = l.ready(); err == nil {
+				n, err = l.encode(recs)
+			}
+		}
+	}
+	if n == 0 || err != nil {
+		l.mu.Unlock()
+		return 0, err
+	}
+	before, number := l.at, l.segs[len(l.segs)-1].number
+	err = l.write(recs[:n])
+	after, due := l.at, l.due()
+	l.mu.Unlock()
+	switch {
+	case err != nil:
+		return 0, err
+	case due:
+		if err := l.sync(before, after, number); err != nil {
+			return 0, err
+		}
+	}
+	l.mu.Lock()
+	l.retain()
+	l.mu.Unlock()
+	return n, nil
+}
+
+// ready reports what keeps the log from taking anything. The caller holds mu.
+func (l *Log) ready() error {
+	if l.closed {
+		return appender.ErrClosed
+	}
+	return nil
+}
+
+// encode lays a frame of recs, or of the first of them, out in buf. The caller
+// holds mu.
+func (l *Log) encode(recs []appender.Record) (n int, err error) {
+	var zero appender.Record
+	b := append(l.buf[:0], zeros[:frameHeaderSize]...)
+	prev := &zero
+	for i := range recs {
+		rec := &recs[i]
+		if size := len(rec.Node) + len(rec.Message); size > l.o.MaxRecordBytes {
+			err = fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, size, l.o.MaxRecordBytes)
+			break
+		}
+		if i > 0 && len(b)+len(rec.Node)+len(rec.Message) > splitPayload {
+			break
+		}
+		b = appendRecord(b, rec, prev)
+		prev = rec
+		n++
+	}
+	if n > 0 {
+		err = nil // it concerns a later one
+	}
+	l.payload = len(b) - frameHeaderSize
+	for len(b)%frameAlign != 0 {
+		b = append(b, 0)
+	}
+	l.buf = b
+	return n, err
+}
+
+// full reports whether the frame in buf belongs into a new segment. The caller
+// holds mu.
+func (l *Log) full() bool {
+	return l.poison != nil || l.at.off > framesBegin && l.at.off+int64(len(l.buf)) > l.o.SegmentBytes
+}
+
+// write puts the frame in buf, of recs, into the file. The caller holds mu.
+func (l *Log) write(recs []appender.Record) error {
+	s := &l.segs[len(l.segs)-1]
+	after := mark{off: l.at.off + int64(len(l.buf)), pos: l.at.pos + uint64(len(recs)), head: l.at.head}
+	if c := uint64(l.o.MaxRecords); c > 0 && after.pos-after.head > c {
+		after.head = after.pos - c
+	}
+	payload := l.buf[frameHeaderSize:][:l.payload]
+	h := frameHeader{
+		payload: uint32(len(payload)), count: uint32(len(recs)), first: l.at.pos, head: after.head, durable: l.safe.pos,
+		firstSeq: recs[0].Seq, payloadSum: checksum(s.salt, l.at.off+frameHeaderSize, payload),
+	}
+	h.encode(l.buf, s.salt, l.at.off)
+	l.fill(after.off)
+	// A frame that is written in part is not one: its checksum says so. The
+	// next goes to the same place.
+	if n, err := l.file.WriteAt(l.buf, l.at.off); err != nil || n < len(l.buf) {
+		if err == nil {
+			err = io.ErrShortWrite
+		}
+		return fmt.Errorf("filelog: writing %s at %d: %w", l.o.FS.Path(s.name), l.at.off, err)
+	}
+	l.at = after
+	s.end, s.last, s.newest = after.off, after.pos, recs[len(recs)-1].TimeMs
+	l.publish()
+	return nil
+}
+
+// publish shows the positions to whoever does not take mu.
+func (l *Log) publish() {
+	l.oldest.Store(l.at.head)
+	l.end.Store(l.at.pos)
+	l.durable.Store(min(l.safe.pos, l.at.pos))
+}
+
+// fillBytes is how far ahead a file is filled with zeros.
+const fillBytes = 1 << 20
+
+// fill keeps the file filled with zeros beyond what is about to be written,
+// where it is going to be synced: a sync that need not make a new size durable
+// as well costs about half. It is done for speed alone; where there is no room
+// it is left. The caller holds mu.
+func (l *Log) fill(end int64) {
+	if l.o.Sync.kind == syncNever || end <= l.zeroed || l.zeroed < 0 {
+		return
+	}
+	to := min(max(l.zeroed, end)+fillBytes, l.o.SegmentBytes)
+	if to <= end {
+		return
+	}
+	if _, err := l.file.WriteAt(zeros[:to-end], end); err != nil {
+		l.zeroed = -1 // not in this file again
+		return
+	}
+	l.zeroed = to
+}
+
+var zeros [fillBytes]byte
+
+// due reports whether the policy asks for a sync now. The caller holds mu.
+func (l *Log) due() bool {
+	switch l.o.Sync.kind {
+	case syncAlways:
+		return true
+	case syncEvery:
+		return l.at.pos-l.safe.pos >= l.o.Sync.every
+	case syncInterval:
+		return l.env.Clock.Now()-l.synced >= l.o.Sync.after
+	}
+	return false
+}
+
+// Flush makes every record acknowledged so far durable, whatever the policy.
+func (l *Log) Flush(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return nil // closing flushed it
+	}
+	after, number := l.at, l.segs[len(l.segs)-1].number
+	l.mu.Unlock()
+	if err := l.sync(after, after, number); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	l.retain()
+	l.mu.Unlock()
+	return nil
+}
+
+// Close syncs, closes the file and lets other logs in. It is idempotent. An
+// error says that what was not synced may not be durable, see [ErrSync]; the
+// log is closed all the same.
+func (l *Log) Close() error {
+	l.syncing.Lock()
+	defer l.syncing.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil
+	}
+	l.closed = true
+	var err error
+	switch {
+	case l.poison != nil:
+		err = l.carry()
+	default:
+		s := &l.segs[len(l.segs)-1]
+		if l.zeroed > s.end {
+			err = l.file.Truncate(s.end)
+		}
+		if l.at.pos > l.safe.pos || l.zeroed > s.end {
+			if err2 := l.file.Sync(); err2 != nil {
+				err = fmt.Errorf("%w: %w", ErrSync, err2)
+			} else {
+				l.safe = l.at
+				l.publish()
+			}
+		}
+	}
+	return errors.Join(err, l.file.Close(), l.lock.Close())
+}
+
+// Stats counts since the log was opened. Delivered is what was acknowledged;
+// what retention drops later was delivered all the same, see [Log.Dropped].
+func (l *Log) Stats() appender.Stats {
+	n := l.accepted.Load()
+	return appender.Stats{Accepted: n, Delivered: n, Failed: l.failed.Load()}
+}
+
+// Position counts the records of the log from its very first.
+func (l *Log) Position() (end, durable uint64) {
+	// durable first: the other only grows meanwhile.
+	durable = l.durable.Load()
+	end = l.end.Load()
+	return end, min(durable, end)
+}
+
+// Dropped counts the records that retention dropped, over all openings of the
+// log. The log holds those from there to Position.
+func (l *Log) Dropped() uint64 { return l.oldest.Load() }
+
+// Recovery is what opening found.
+func (l *Log) Recovery() Recovery { return l.found }

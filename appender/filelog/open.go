@@ -1,0 +1,187 @@
+package filelog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"meshsim/appender"
+)
+
+// Open opens the log in o.FS, and makes one where there is none. It reads all
+// of it, checks every checksum, and cuts a torn tail off; [Log.Recovery] says
+// what was found. Damage elsewhere is a [CorruptError], in Recovery or, with
+// [Refuse], as the error. A log that is open already fails with [ErrLocked].
+//
+// env's Seed salts the checksums. Its Clock is needed for [SyncInterval],
+// Options.MaxAge and for following a replay.
+func Open(ctx context.Context, o Options, env appender.Env) (_ *Log, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	o = o.withDefaults()
+	if env.Clock == nil && (o.Sync.kind == syncInterval || o.MaxAge > 0) {
+		panic("filelog: an interval or an age is asked for, and Env.Clock is nil")
+	}
+	lock, err := o.FS.Lock()
+	if err != nil {
+		return nil, fmt.Errorf("filelog: opening %s: %w", o.FS.Path(""), err)
+	}
+	l := &Log{o: o, env: env, lock: lock}
+	defer func() {
+		if err != nil {
+			if l.file != nil {
+				err = errors.Join(err, l.file.Close())
+			}
+			err = errors.Join(err, lock.Close())
+		}
+	}()
+	all, err := scanAll(o.FS)
+	if err != nil {
+		return nil, err
+	}
+	if n := len(all); n > 0 {
+		l.next = all[n-1].number + 1
+	}
+	c := judge(o.FS, all)
+	l.found = c.report
+	if len(l.found.Damage) > 0 && o.Damage == Refuse {
+		return nil, l.found.Damage[0]
+	}
+	if err := l.adopt(c); err != nil {
+		return nil, err
+	}
+	if l.env.Clock != nil {
+		l.synced = l.env.Clock.Now()
+	}
+	l.publish()
+	return l, nil
+}
+
+// Opener opens the log in o.FS, whatever the node.
+func Opener(o Options) appender.Opener {
+	return func(ctx context.Context, env appender.Env) (appender.Appender, error) {
+		l, err := Open(ctx, o, env)
+		if err != nil {
+			return nil, err // not a nil *Log
+		}
+		return l, nil
+	}
+}
+
+// DirOpener opens a log per node, in the directory of its name in dir; o.FS is
+// not used.
+func DirOpener(dir string, o Options) appender.Opener {
+	return func(ctx context.Context, env appender.Env) (appender.Appender, error) {
+		fsys, err := NodeDir(dir, env.Node)
+		if err != nil {
+			return nil, err
+		}
+		o := o
+		o.FS = fsys
+		return Opener(o)(ctx, env)
+	}
+}
+
+// adopt makes what was found the log's, and leaves nothing behind that does not
+// count.
+func (l *Log) adopt(c *chain) error {
+	fsys := l.o.FS
+	for _, s := range c.segs {
+		seg := segment{name: s.name, number: s.number, salt: s.header.salt, newest: s.newest, begin: framesBegin}
+		if !s.unreadable {
+			seg.first, seg.last, seg.end = s.header.first, s.last().last, s.last().end
+		} else if n := len(l.segs); n > 0 {
+			seg.first, seg.last = l.segs[n-1].last, l.segs[n-1].last
+		}
+		l.segs = append(l.segs, seg)
+	}
+	// The newest first: what a crash leaves of this is a log that is torn at
+	// the same place.
+	for i := len(c.surplus) - 1; i >= 0; i-- {
+		s := c.surplus[i]
+		l.found.torn(fsys.Path(s.name), 0, s.size)
+		if err := fsys.Remove(s.name); err != nil {
+			return fmt.Errorf("filelog: removing what is torn: %w", err)
+		}
+	}
+	if len(c.surplus) > 0 {
+		if err := fsys.SyncDir(); err != nil {
+			return fmt.Errorf("filelog: removing what is torn: %w", err)
+		}
+	}
+	l.at = mark{pos: c.last, head: c.head}
+	if n := len(c.segs); n > 0 {
+		if err := l.resume(c.segs[n-1]); err != nil {
+			return err
+		}
+	}
+	if l.file == nil {
+		prevEnd := int64(0)
+		if n := len(l.segs); n > 0 {
+			prevEnd = l.segs[n-1].end
+		}
+		l.safe = mark{off: framesBegin, pos: c.last, head: c.head}
+		l.at.off = framesBegin
+		file, seg, err := l.create(l.at, prevEnd)
+		if err != nil {
+			return err
+		}
+		l.file, l.segs = file, append(l.segs, seg)
+	}
+	l.safe = l.at
+	l.found.Segments = len(l.segs)
+	return nil
+}
+
+// resume makes the last segment the one written to, without what is torn behind
+// its last frame. What was read may be in the page cache alone, so it is synced:
+// from here on it counts as safe. A segment that is damaged is left as it is.
+func (l *Log) resume(s *scanned) error {
+	if s.unreadable || s.hurt {
+		return nil
+	}
+	for i := 1; i < len(s.spans); i++ {
+		if s.spans[i].first != s.spans[i-1].last {
+			return nil
+		}
+	}
+	fsys, end := l.o.FS, s.last().end
+	f, err := fsys.Open(s.name)
+	if err != nil {
+		return fmt.Errorf("filelog: opening %s: %w", fsys.Path(s.name), err)
+	}
+	fail := func(err error) error {
+		return fmt.Errorf("filelog: opening %s: %w", fsys.Path(s.name), errors.Join(err, f.Close()))
+	}
+	w, err := newWindow(f)
+	if err != nil {
+		return fail(err)
+	}
+	torn, err := w.garbage(end)
+	if err != nil {
+		return fail(err)
+	}
+	l.found.torn(fsys.Path(s.name), end, torn-end)
+	if w.size > end {
+		if err := f.Truncate(end); err != nil {
+			return fail(err)
+		}
+	}
+	if err := f.Sync(); err != nil {
+		return fail(fmt.Errorf("%w: %w", ErrSync, err))
+	}
+	if err := fsys.SyncDir(); err != nil {
+		return fail(fmt.Errorf("%w: %w", ErrSync, err))
+	}
+	l.file, l.at.off = f, end
+	return nil
+}
+
+// torn adds to what was cut off.
+func (r *Recovery) torn(path string, offset, bytes int64) {
+	if bytes > 0 {
+		r.Torn += bytes
+		r.TornPath, r.TornOffset = path, offset
+	}
+}

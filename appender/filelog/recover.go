@@ -1,0 +1,162 @@
+package filelog
+
+import (
+	"fmt"
+)
+
+// Recovery is what opening a log found besides whole records.
+type Recovery struct {
+	// Records is how many the log holds, First the position of the oldest, and
+	// Segments how many files they are in.
+	Records, First uint64
+	Segments       int
+	// Torn is how many bytes behind the last whole record were cut off: what
+	// was being written when the process died, or was not yet synced when the
+	// power failed. TornPath and TornOffset say where.
+	Torn       int64
+	TornPath   string
+	TornOffset int64
+	// Damage lists what is lost though it had been made durable. Never part of
+	// it is a record that was merely not synced.
+	Damage []*CorruptError
+}
+
+// Clean reports whether the log was found as it had been left.
+func (r *Recovery) Clean() bool { return r.Torn == 0 && len(r.Damage) == 0 }
+
+// String is the recovery on one line, for people.
+func (r *Recovery) String() string {
+	s := fmt.Sprintf("%d records in %d segments", r.Records, r.Segments)
+	if r.Torn > 0 {
+		s += fmt.Sprintf("; torn tail: %d bytes cut off %s at offset %d", r.Torn, r.TornPath, r.TornOffset)
+	}
+	for _, d := range r.Damage {
+		s += "; " + d.Error()
+	}
+	return s
+}
+
+// chain is a directory's log, as far as it is to be believed.
+type chain struct {
+	segs       []*scanned // with their spans cut to what counts
+	head, last uint64     // positions of the oldest record, and behind the newest
+	lastSeq    uint64
+	report     Recovery
+	// cut is the segment whose end is torn, nil if none is; those behind it
+	// are surplus, as are blank ones.
+	cut     *scanned
+	surplus []*scanned
+}
+
+// judge decides what of the segments counts. Going from the oldest span to the
+// newest, each must begin where the one before ended. In front of a gap, what
+// is behind it says whether the missing records had been durable: if so they
+// are damaged, and what is behind the gap counts; if not, the gap is where the
+// power failed, and nothing behind it counts, so that what counts is always a
+// prefix of what was appended.
+func judge(fsys FS, all []*scanned) *chain {
+	c := &chain{}
+	for len(all) > 0 && all[len(all)-1].blank {
+		// The machine stopped while the segment was being made.
+		c.surplus = append(c.surplus, all[len(all)-1])
+		all = all[:len(all)-1]
+	}
+	// From the newest to the oldest: what does everything behind know?
+	known := make([][]uint64, len(all))
+	durable := uint64(0)
+	for i := len(all) - 1; i >= 0; i-- {
+		known[i] = make([]uint64, len(all[i].spans))
+		for j := len(all[i].spans) - 1; j >= 0; j-- {
+			durable = max(durable, all[i].spans[j].durable)
+			known[i][j] = durable
+			c.head = max(c.head, all[i].spans[j].head)
+		}
+	}
+	pos, begun := c.head, false
+	var lost *CorruptError // in front of pos, of a length not known yet
+	for i, s := range all {
+		if s.unreadable {
+			lost = c.damaged(&CorruptError{
+				Path: fsys.Path(s.name), First: pos, Seq: c.lastSeq, Reason: "the segment's header is not whole",
+			})
+			c.segs = append(c.segs, s)
+			continue
+		}
+		if s.hurt {
+			c.damaged(&CorruptError{Path: fsys.Path(s.name), First: s.header.first, Seq: c.lastSeq, Reason: "one of the two copies of the segment's header is not whole; nothing is lost by it"})
+		}
+		for j := range s.spans {
+			sp := &s.spans[j]
+			switch {
+			case sp.first == pos:
+			case sp.first < pos && !begun:
+				// Dropped by retention, but still there.
+			case sp.first < pos:
+				continue // what a failed sync left behind: it was carried over
+			case lost != nil:
+				lost.Records = sp.first - pos
+			case known[i][j] > pos:
+				c.gap(fsys, all, i, j, pos, sp)
+			case begun:
+				c.cutAt(all, i, j)
+				return c.finish(fsys, pos)
+			default:
+				c.head = sp.first // the oldest were dropped, and it was not durable which
+			}
+			lost = nil
+			pos = max(pos, sp.last)
+			begun = begun || sp.last > c.head || sp.last >= pos
+			if sp.last > sp.first {
+				c.lastSeq = sp.lastSeq
+			}
+		}
+		c.segs = append(c.segs, s)
+	}
+	return c.finish(fsys, pos)
+}
+
+func (c *chain) damaged(e *CorruptError) *CorruptError {
+	c.report.Damage = append(c.report.Damage, e)
+	return e
+}
+
+// gap reports that the records from pos up to a span are lost.
+func (c *chain) gap(fsys FS, all []*scanned, i, j int, pos uint64, sp *span) {
+	at := all[i]
+	offset := int64(framesBegin)
+	switch {
+	case j > 0:
+		offset = at.spans[j-1].end
+	case i > 0 && !all[i-1].unreadable:
+		at = all[i-1]
+		offset = at.last().end
+	}
+	reason := "no whole frame is there"
+	if j == 0 && i > 0 && all[i-1].number+1 != all[i].number {
+		reason = "the segment that follows is gone"
+	} else if j == 0 && i == 0 {
+		reason = "the segment in front is gone"
+	}
+	c.damaged(&CorruptError{
+		Path: fsys.Path(at.name), Offset: offset, First: pos, Records: sp.first - pos, Seq: c.lastSeq, Reason: reason,
+	})
+}
+
+// cutAt ends the chain in front of a span.
+func (c *chain) cutAt(all []*scanned, i, j int) {
+	if j > 0 {
+		all[i].spans = all[i].spans[:j]
+		c.segs = append(c.segs, all[i])
+		i++
+	}
+	c.surplus = append(c.surplus, all[i:]...)
+}
+
+// finish looks at what is behind the last whole frame.
+func (c *chain) finish(fsys FS, pos uint64) *chain {
+	c.last = pos
+	c.head = min(c.head, pos)
+	c.report.First, c.report.Records = c.head, c.last-c.head
+	c.report.Segments = len(c.segs)
+	return c
+}

@@ -1,0 +1,305 @@
+package filelog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"meshsim/appender"
+)
+
+// followEvery is how often a reader that follows looks for more. It doubles
+// while nothing comes, up to followMax.
+const (
+	followEvery = 5 * time.Millisecond
+	followMax   = 200 * time.Millisecond
+)
+
+// errStop: the consumer has had enough.
+var errStop = errors.New("filelog: stop")
+
+// Replay yields what the log holds from a cursor on, oldest first: the first
+// record of the cursor's incarnation, or of a later one, whose number is not
+// below the cursor's, and all behind it. Records appended after the call began
+// are not part of it unless it follows; then it waits for more by the clock of
+// the Env until ctx ends, which is not an error.
+//
+// Where records are damaged, a *[CorruptError] is yielded in their place, and
+// the sequence goes on behind it; any other error ends it. What is yielded has
+// the right checksum. The strings of a frame's records share memory.
+func (l *Log) Replay(ctx context.Context, from appender.Cursor, follow bool) iter.Seq2[appender.Record, error] {
+	end := l.end.Load()
+	return func(yield func(appender.Record, error) bool) {
+		r := reader{fs: l.o.FS, clock: l.env.Clock, from: from, yield: yield, upTo: end, bounded: !follow, log: l}
+		r.run(ctx, follow)
+	}
+}
+
+// Read is [Log.Replay] of a log that is not open, or open elsewhere, even in
+// another process that is writing to it: it takes no lock and changes nothing.
+// It sees what the writer has written, which may not be acknowledged yet. clock
+// may be nil if it does not follow.
+func Read(ctx context.Context, fsys FS, clock appender.Clock, from appender.Cursor, follow bool) iter.Seq2[appender.Record, error] {
+	return func(yield func(appender.Record, error) bool) {
+		r := reader{fs: fsys, clock: clock, from: from, yield: yield}
+		r.run(ctx, follow)
+	}
+}
+
+// reader reads a log in rounds: each looks at the directory anew, and goes on
+// at the position where the last one ended.
+type reader struct {
+	fs      FS
+	clock   appender.Clock
+	from    appender.Cursor
+	yield   func(appender.Record, error) bool
+	pos     uint64 // of the next record
+	begun   bool   // pos is known
+	passed  bool   // the cursor is passed: everything is yielded
+	upTo    uint64 // where it ends, if bounded
+	bounded bool
+	lastSeq uint64
+	log     *Log // if it is the log's own
+}
+
+func (r *reader) run(ctx context.Context, follow bool) {
+	wait := followEvery
+	for {
+		before := r.pos
+		if err := r.round(ctx); err != nil {
+			if !errors.Is(err, errStop) && !(follow && ctx.Err() != nil) {
+				r.yield(appender.Record{}, err)
+			}
+			return
+		}
+		if !follow {
+			return
+		}
+		if r.pos > before {
+			wait = followEvery
+		}
+		if err := r.clock.Sleep(ctx, wait); err != nil {
+			return
+		}
+		wait = min(2*wait, followMax)
+	}
+}
+
+// extent is a segment as far as a round reads it.
+type extent struct {
+	scanned
+	limit int64  // where it ends; -1: where its last whole frame does
+	next  uint64 // position at which the next segment begins, if there is one
+}
+
+// round reads what there is now.
+func (r *reader) round(ctx context.Context) error {
+	extents, head, err := r.extents()
+	if err != nil {
+		return err
+	}
+	if !r.begun && len(extents) > 0 {
+		r.begun = true
+		r.pos = max(head, extents[0].header.first)
+	}
+	for i := range extents {
+		x := &extents[i]
+		if x.limit >= 0 && x.next <= r.pos && !x.unreadable {
+			continue
+		}
+		if err := r.segment(ctx, x); err != nil {
+			if gone(err) {
+				continue // retention was here first: the next begins further on
+			}
+			return err
+		}
+		if r.bounded && r.pos >= r.upTo {
+			return nil
+		}
+	}
+	return nil
+}
+
+// extents lists the segments, and finds the oldest record retained.
+func (r *reader) extents() ([]extent, uint64, error) {
+	names, err := r.fs.List()
+	if err != nil {
+		return nil, 0, fmt.Errorf("filelog: listing %s: %w", r.fs.Path(""), err)
+	}
+	var list []extent
+	head := uint64(0)
+	for _, name := range names {
+		n, ok := segmentNumber(name)
+		if !ok {
+			continue
+		}
+		x := extent{scanned: scanned{name: name, number: n}, limit: -1}
+		if err := x.readHeader(r.fs); err != nil {
+			if gone(err) {
+				continue
+			}
+			return nil, 0, err
+		}
+		if x.blank || x.unreadable && x.size < framesBegin {
+			continue // it is being made
+		}
+		if k := len(list); k > 0 && !x.unreadable {
+			list[k-1].next = x.header.first
+			list[k-1].limit = list[k-1].size
+			if list[k-1].number+1 == n {
+				list[k-1].limit = x.header.prevEnd
+			}
+		}
+		head = max(head, x.header.head)
+		list = append(list, x)
+	}
+	if r.log != nil {
+		head = r.log.oldest.Load()
+	} else if k := len(list); !r.begun && k > 0 {
+		// Frames tell of the head as it was when they were written.
+		s := list[k-1].scanned
+		if err := s.readFrames(r.fs, s.size); err != nil && !gone(err) {
+			return nil, 0, err
+		}
+		for i := range s.spans {
+			head = max(head, s.spans[i].head)
+		}
+	}
+	return list, head, nil
+}
+
+// segment reads one from pos on.
+func (r *reader) segment(ctx context.Context, x *extent) error {
+	if x.unreadable {
+		if x.limit < 0 {
+			return r.damaged(x, 0, r.pos, "the segment's header is not whole")
+		}
+		return r.damaged(x, 0, x.next, "the segment's header is not whole")
+	}
+	if x.header.first > r.pos {
+		// Retention may have removed what was in front since the last round.
+		if lost, err := r.missing(x); lost || err != nil {
+			if err == nil {
+				err = r.damaged(x, framesBegin, x.header.first, "the segment in front is gone")
+			}
+			if err != nil {
+				return err
+			}
+		}
+		r.pos = max(r.pos, x.header.first)
+	}
+	f, w, err := x.open(r.fs)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	limit := x.limit
+	if limit < 0 {
+		limit = w.size
+	}
+	for off := int64(framesBegin); ; {
+		h, payload, ok, err := w.frame(x.header.salt, off, limit)
+		if err != nil {
+			return fmt.Errorf("filelog: reading %s: %w", r.fs.Path(x.name), err)
+		}
+		if ok && (r.bounded && h.first >= r.upTo) {
+			return nil
+		}
+		if ok && h.first <= r.pos {
+			off += h.size()
+			if h.first+uint64(h.count) > r.pos {
+				if err := r.frame(ctx, &h, payload); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		// No frame that follows. At the end of the segment that is written to it
+		// is yet to come, or is being written.
+		begin := off
+		if !ok {
+			if off, ok, err = w.find(x.header.salt, off+frameAlign, limit, r.pos); err != nil {
+				return fmt.Errorf("filelog: reading %s: %w", r.fs.Path(x.name), err)
+			}
+		}
+		switch {
+		case ok:
+			if h, _, _, err = w.frame(x.header.salt, off, limit); err != nil {
+				return err
+			}
+			if x.limit < 0 && h.durable <= r.pos {
+				return nil // not known to be more than torn
+			}
+			if err := r.damaged(x, begin, h.first, "no whole frame is there"); err != nil {
+				return err
+			}
+		case x.limit >= 0 && x.next > r.pos:
+			return r.damaged(x, begin, x.next, "no whole frame is there")
+		default:
+			return nil
+		}
+	}
+}
+
+// missing reports whether the records in front of a segment are lost, rather
+// than dropped.
+func (r *reader) missing(x *extent) (bool, error) {
+	if r.log != nil {
+		return r.log.oldest.Load() < x.header.first && x.header.durable > r.pos, nil
+	}
+	s := x.scanned
+	if err := s.readFrames(r.fs, s.size); err != nil {
+		return false, err
+	}
+	head, durable := uint64(0), uint64(0)
+	for i := range s.spans {
+		head, durable = max(head, s.spans[i].head), max(durable, s.spans[i].durable)
+	}
+	return head < x.header.first && durable > r.pos, nil
+}
+
+func (r *reader) damaged(x *extent, offset int64, to uint64, reason string) error {
+	e := &CorruptError{
+		Path: r.fs.Path(x.name), Offset: offset, First: r.pos, Records: to - r.pos, Seq: r.lastSeq, Reason: reason,
+	}
+	r.pos = to
+	if !r.yield(appender.Record{}, e) {
+		return errStop
+	}
+	return nil
+}
+
+// frame yields the records of a frame from pos on.
+func (r *reader) frame(ctx context.Context, h *frameHeader, payload []byte) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	d := decoder{text: string(payload)}
+	for i := range uint64(h.count) {
+		rec, ok := d.next()
+		if !ok {
+			return fmt.Errorf("filelog: the frame at position %d is of an unknown format", h.first)
+		}
+		if h.first+i < r.pos {
+			continue
+		}
+		if r.bounded && h.first+i >= r.upTo {
+			return nil
+		}
+		r.pos = h.first + i + 1
+		r.lastSeq = rec.Seq
+		if !r.passed {
+			r.passed = rec.Incarnation > r.from.Incarnation ||
+				rec.Incarnation == r.from.Incarnation && rec.Seq >= r.from.Seq
+			if !r.passed {
+				continue
+			}
+		}
+		if !r.yield(rec, nil) {
+			return errStop
+		}
+	}
+	return nil
+}

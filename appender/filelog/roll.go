@@ -1,0 +1,269 @@
+package filelog
+
+import (
+	"errors"
+	"fmt"
+
+	"meshsim/appender"
+)
+
+// sync makes the records up to after durable; the frame between before and
+// after, in the segment of that number, is the caller's own.
+//
+// A sync that fails is never called again: the kernel may have dropped what it
+// could not write, and then call it clean (Rebello et al., "Can Applications
+// Recover from fsync Failures?", USENIX ATC 2020). What is in the file behind
+// the last success is written once more, to a new segment, and that is synced.
+// Where this fails, too, the caller's frame is taken back, if none has come
+// behind it, and its outcome is unknown.
+func (l *Log) sync(before, after mark, number uint64) error {
+	l.syncing.Lock()
+	defer l.syncing.Unlock()
+	l.mu.Lock()
+	if l.safe.pos >= after.pos && l.poison == nil {
+		l.mu.Unlock()
+		return nil // another caller's sync covered it
+	}
+	if l.closed {
+		l.mu.Unlock()
+		return appender.ErrClosed // and closing told whether it was synced
+	}
+	err := l.poison
+	at := l.at
+	l.mu.Unlock()
+	if err == nil {
+		// Frames may be written meanwhile, but the file is not changed.
+		err = l.file.Sync()
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err == nil {
+		l.settled(at)
+		return nil
+	}
+	l.poison = err
+	again := l.carry()
+	if again == nil {
+		return nil
+	}
+	if s := &l.segs[len(l.segs)-1]; l.at == after && s.number == number && before != after {
+		l.at = before
+		s.end, s.last = before.off, before.pos
+		l.publish()
+	}
+	return fmt.Errorf("%w: %w: %w: %w", ErrSync, appender.ErrUnknownOutcome, err, again)
+}
+
+// settled notes that a sync succeeded. The caller holds mu.
+func (l *Log) settled(at mark) {
+	l.safe = at
+	if l.o.Sync.kind == syncInterval {
+		l.synced = l.env.Clock.Now()
+	}
+	l.publish()
+}
+
+// roll begins a new segment, if the frame in buf still does not fit when it is
+// this caller's turn.
+func (l *Log) roll() error {
+	l.syncing.Lock()
+	defer l.syncing.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.closed:
+		return appender.ErrClosed
+	case l.poison != nil:
+		return l.carry()
+	case !l.full():
+		return nil
+	}
+	old := &l.segs[len(l.segs)-1]
+	if l.o.Sync.kind != syncNever && l.at.pos > l.safe.pos {
+		if err := l.file.Sync(); err != nil {
+			l.poison = err
+			return l.carry()
+		}
+		l.settled(l.at)
+	}
+	file, seg, err := l.create(l.at, old.end)
+	if err != nil {
+		return err
+	}
+	l.turn(file, seg)
+	l.at = mark{off: framesBegin, pos: l.at.pos, head: l.at.head}
+	if l.safe.pos == l.at.pos {
+		l.safe.off = framesBegin
+	}
+	return nil
+}
+
+// turn goes over to a new segment. The caller holds both locks.
+func (l *Log) turn(file File, seg segment) {
+	old := &l.segs[len(l.segs)-1]
+	if l.zeroed > old.end && l.poison == nil {
+		_ = l.file.Truncate(old.end) // gives room back; what is there does not count
+	}
+	_ = l.file.Close() // it is synced, or it never was to be
+	l.file, l.zeroed = file, 0
+	l.segs = append(l.segs, seg)
+}
+
+// create makes the segment that follows, beginning at a position; the one in
+// front ends at prevEnd. It changes nothing of the log, and nothing stays of it
+// if it fails. The caller holds both locks.
+func (l *Log) create(at mark, prevEnd int64) (File, segment, error) {
+	number := uint64(1)
+	if len(l.segs) > 0 {
+		number = l.segs[len(l.segs)-1].number + 1
+	}
+	number = max(number, l.next)
+	s := segment{
+		name: segmentName(number), number: number, salt: mix(l.env.Seed ^ mix(number^mix(l.env.Epoch^uint64(l.env.Incarnation)<<32))),
+		first: at.pos, last: at.pos, begin: framesBegin, end: framesBegin,
+	}
+	h := segmentHeader{number: number, salt: s.salt, first: at.pos, head: at.head, prevEnd: prevEnd, durable: l.safe.pos}
+	fsys := l.o.FS
+	fail := func(err error) (File, segment, error) {
+		return nil, segment{}, fmt.Errorf("filelog: making segment %s: %w", fsys.Path(s.name), err)
+	}
+	f, err := fsys.Create(s.name)
+	if err != nil {
+		return fail(err)
+	}
+	undo := func(err error) (File, segment, error) {
+		l.next = number + 1 // the name may come back with the power
+		return fail(errors.Join(err, f.Close(), fsys.Remove(s.name)))
+	}
+	var b [framesBegin]byte
+	h.encode(b[:])
+	if _, err := f.WriteAt(b[:], 0); err != nil {
+		return undo(err)
+	}
+	if l.o.Sync.kind != syncNever {
+		if err := f.Sync(); err != nil {
+			return undo(fmt.Errorf("%w: %w", ErrSync, err))
+		}
+		if err := fsys.SyncDir(); err != nil {
+			return undo(fmt.Errorf("%w: %w", ErrSync, err))
+		}
+	}
+	return f, s, nil
+}
+
+// carry writes what is in the file behind the last sync to a new segment, and
+// syncs that. The header of the new one says where the old one ends: there,
+// whatever a power failure may bring back. The caller holds both locks.
+func (l *Log) carry() error {
+	old := &l.segs[len(l.segs)-1]
+	file, seg, err := l.create(mark{pos: l.safe.pos, head: l.safe.head}, l.safe.off)
+	if err != nil {
+		return err
+	}
+	at, err := l.copyFrames(old, file, &seg)
+	if err == nil {
+		if err = file.Sync(); err != nil {
+			err = fmt.Errorf("%w: %w", ErrSync, err)
+		}
+	}
+	if err == nil && l.o.Sync.kind == syncNever {
+		err = l.o.FS.SyncDir() // Flush was asked for
+	}
+	if err != nil {
+		l.next = seg.number + 1
+		return errors.Join(err, file.Close(), l.o.FS.Remove(seg.name))
+	}
+	old.end, old.last = l.safe.off, l.safe.pos
+	if old.last == old.first {
+		old.newest = 0
+	}
+	l.turn(file, seg)
+	l.poison = nil
+	l.at = at
+	l.settled(at)
+	return nil
+}
+
+// copyFrames copies the frames between the marks safe and at, as they can be
+// read back, to the beginning of a new segment.
+func (l *Log) copyFrames(from *segment, to File, seg *segment) (mark, error) {
+	at := mark{off: framesBegin, pos: l.safe.pos, head: l.safe.head}
+	w, err := newWindow(l.file)
+	if err != nil {
+		return at, err
+	}
+	for off := l.safe.off; off < l.at.off; {
+		h, payload, ok, err := w.frame(from.salt, off, l.at.off)
+		if err != nil {
+			return at, err
+		}
+		if !ok {
+			return at, &CorruptError{
+				Path: l.o.FS.Path(from.name), Offset: off, First: at.pos, Records: l.at.pos - at.pos,
+				Reason: "what was written before a sync failed cannot be read back",
+			}
+		}
+		size := h.size()
+		b := make([]byte, size)
+		copy(b[frameHeaderSize:], payload)
+		h.durable = l.safe.pos
+		h.payloadSum = checksum(seg.salt, at.off+frameHeaderSize, payload)
+		h.encode(b, seg.salt, at.off)
+		if _, err := to.WriteAt(b, at.off); err != nil {
+			return at, err
+		}
+		off += size
+		at = mark{off: at.off + size, pos: h.first + uint64(h.count), head: max(at.head, h.head)}
+		seg.end, seg.last, seg.newest = at.off, at.pos, from.newest
+	}
+	return at, nil
+}
+
+// retain drops whole segments that hold nothing that is retained. A segment
+// with durable records goes only once that they are not retained is durable as
+// well: or a power failure would take both them and what replaced them. The
+// caller holds mu.
+func (l *Log) retain() {
+	for len(l.segs) > 1 {
+		s := &l.segs[0]
+		if s.last > l.at.head && (l.tooMuch() || l.tooOld(s)) {
+			l.at.head = s.last
+			l.publish()
+		}
+		promised := s.first < l.safe.pos
+		if s.last > l.at.head || promised && s.last > l.safe.head {
+			return
+		}
+		if err := l.o.FS.Remove(s.name); err != nil && !gone(err) {
+			return // it is tried again
+		}
+		l.segs = append(l.segs[:0], l.segs[1:]...)
+	}
+}
+
+func (l *Log) tooMuch() bool {
+	if l.o.MaxBytes <= 0 {
+		return false
+	}
+	var sum int64
+	for i := range l.segs {
+		sum += l.segs[i].end
+	}
+	return sum > l.o.MaxBytes
+}
+
+func (l *Log) tooOld(s *segment) bool {
+	if l.o.MaxAge <= 0 {
+		return false
+	}
+	return int64(s.newest) < l.env.Clock.Wall().Add(-l.o.MaxAge).UnixMilli()
+}
+
+// mix is the output function of SplitMix64 (Steele, Lea and Flood, OOPSLA
+// 2014).
+func mix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
