@@ -3,6 +3,7 @@ package actors_test
 import (
 	"cmp"
 	"context"
+	"iter"
 	"slices"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"meshsim/actors"
+	"meshsim/appender"
 	"meshsim/loop"
 	"meshsim/props"
 	"meshsim/sim"
@@ -121,6 +123,10 @@ var breakages = []breakage{
 			c.Model = func(uint64, any) loop.Model { return &fragile{} }
 		},
 	},
+	{
+		scenario: faults(sim.Fault{At: 2 * time.Second, For: time.Second, Kind: "crash", Nodes: []string{"n1"}}),
+		violates: []string{"durable-prefix"}, user: forgets,
+	},
 }
 
 // fragile is a model that panics at its third tick.
@@ -130,6 +136,42 @@ func (m *fragile) Step(loop.Input, *loop.Ready) error { return nil }
 func (m *fragile) Tick(time.Duration, *loop.Ready) {
 	if m.ticks++; m.ticks == 3 {
 		panic("a bug in a model")
+	}
+}
+
+// forgetful is a log in memory, which says that everything in it is safe and
+// loses the newest record whenever it is opened.
+type forgetful struct{ recs []appender.Record }
+
+func (l *forgetful) Append(_ context.Context, rec appender.Record) error {
+	l.recs = append(l.recs, rec)
+	return nil
+}
+
+func (l *forgetful) Position() (end, durable uint64) {
+	return uint64(len(l.recs)), uint64(len(l.recs))
+}
+
+func (l *forgetful) Replay(context.Context, appender.Cursor, bool) iter.Seq2[appender.Record, error] {
+	return func(yield func(appender.Record, error) bool) {
+		for _, rec := range l.recs {
+			if !yield(rec, nil) {
+				return
+			}
+		}
+	}
+}
+
+func forgets(c *sim.Config) {
+	logs := make(map[string]*forgetful)
+	c.Open = func(_ context.Context, env appender.Env) (appender.Appender, error) {
+		l := logs[env.Node]
+		if l == nil {
+			l = new(forgetful)
+			logs[env.Node] = l
+		}
+		l.recs = l.recs[:max(len(l.recs)-1, 0)]
+		return l, nil
 	}
 }
 

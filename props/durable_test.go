@@ -293,23 +293,25 @@ func TestDurablePrefixTripsOnWhateverALogMayNotDo(t *testing.T) {
 	})
 }
 
-// TestDurablePrefixRemembersNoMoreThanALogMayHold: what retention has dropped
-// for good is forgotten, and what it has not is not.
-func TestDurablePrefixRemembersNoMoreThanALogMayHold(t *testing.T) {
+// TestDurablePrefixForgetsNothingThatALogMayShow: a long run's entries are
+// forgotten once retention has dropped them, and none before.
+func TestDurablePrefixForgetsNothingThatALogMayShow(t *testing.T) {
+	const n, retain = 60_000, 10
 	tell := func(begin uint64) error {
 		tp := newTape()
 		l := logOn(tp)
-		l.open(10).holds()
-		for s := uint64(1); s <= 3000; s++ {
-			l.keep(s, s).safe(s)
+		l.open(retain).holds()
+		for s := uint64(1); s <= n; s++ {
+			l.hand(s).accept(s).safe(s)
 		}
-		l.crash().open(10)
-		for s := begin; s <= 3000; s++ {
+		l.crash().open(retain)
+		for s := begin; s <= n; s++ {
 			l.shows(1, s)
 		}
 		l.replayed()
 		return judgeBy(props.DurablePrefix(), tp.events, time.Hour)
 	}
-	require.NoError(t, tell(2991))
-	require.ErrorContains(t, tell(2992), "it begins with record 2992 of incarnation 1, but record 2991 of incarnation 1 is one of the newest 10")
+	require.NoError(t, tell(n-retain+1))
+	require.NoError(t, tell(n-5000), "retention may be late")
+	require.ErrorContains(t, tell(n-retain+2), "it begins with record 59992 of incarnation 1, but record 59991 of incarnation 1 is one of the newest 10")
 }

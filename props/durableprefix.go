@@ -244,12 +244,15 @@ func (l *nodeLog) sync(position uint64) {
 }
 
 // prune forgets entries at the front that retention has dropped for good: those
-// with as many safe ones behind them as the log retains.
+// with as many safe ones behind them as the log retains, and pruneMin more. A
+// log that drops whole files may still have these, and show them again when
+// what told it that they were dropped is damaged.
 func (l *nodeLog) prune() {
-	if r := l.replay.retain; r == 0 || uint64(l.synced) < pruneMin || r > (uint64(l.synced)-pruneMin)/2 {
+	retain, safe := l.replay.retain, uint64(l.synced)
+	if retain == 0 || safe < pruneMin || retain > (safe-pruneMin)/2 {
 		return
 	}
-	keep := l.replay.retain
+	keep := retain + pruneMin/2
 	i := l.synced
 	for ; i > 0 && keep > 0; i-- {
 		if l.entries[i-1].state == accepted {
@@ -263,4 +266,4 @@ func (l *nodeLog) prune() {
 	l.hand, l.next, l.synced = l.hand-i, l.next-i, l.synced-i
 }
 
-const pruneMin = 256
+const pruneMin = 16 << 10

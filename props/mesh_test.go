@@ -56,7 +56,7 @@ func TestAnyMeshHoldsEverything(t *testing.T) {
 func TestAnyAppenderLeavesItsHostWhole(t *testing.T) {
 	var kinds []string
 	for _, k := range sim.FaultKinds() {
-		if strings.HasPrefix(k, "append") || strings.HasPrefix(k, "open") || k == "applied-then-error" || k == "crash" {
+		if strings.HasPrefix(k, "append") || strings.HasPrefix(k, "open") || strings.HasPrefix(k, "disk") || k == "applied-then-error" || k == "crash" {
 			kinds = append(kinds, k)
 		}
 	}
@@ -83,6 +83,7 @@ func TestEveryInvariantHasSomethingToJudge(t *testing.T) {
 		Nodes: 3, Duration: 10 * time.Second, Shadows: 1,
 		Host: sim.Host{Inbox: 8, Abandoned: 2},
 		Load: []sim.Load{{Kind: sim.LoadConstant, Rate: 50}},
+		Open: chains(""),
 		Faults: []sim.Fault{
 			{At: time.Second, For: 3 * time.Second, Kind: "append-deaf", Nodes: []string{"n1"}},
 			{At: time.Second, For: 3 * time.Second, Kind: "append-panic", Nodes: []string{"n2"}},

@@ -38,6 +38,12 @@ var traits = map[string]trait{
 	kindOpenHang:      {class: classOpen, lasts: true, prob: true},
 	kindOpenDeaf:      {class: classOpen, lasts: true, prob: true},
 	kindOpenPanic:     {class: classOpen, lasts: true, prob: true},
+	kindDiskFull:      {class: classDisk, lasts: true},
+	kindDiskError:     {class: classDisk, lasts: true, prob: true},
+	kindDiskShort:     {class: classDisk, lasts: true, prob: true},
+	kindDiskSyncError: {class: classDisk, lasts: true, prob: true},
+	kindDiskSlow:      {class: classDisk, lasts: true, factor: true},
+	kindDiskFlip:      {class: classDisk},
 }
 
 // faultKinds are in the order in which the documentation of Fault.Kind has them.
@@ -45,6 +51,7 @@ var faultKinds = []string{
 	kindCrash, kindPause, kindSlow, kindSkew, kindJump, kindClog, kindPartition, kindLoss, kindDuplicate,
 	kindReorder, kindLatency, kindAppendError, kindAppendLatency, kindAppendHang, kindAppendDeaf, kindAppendPanic,
 	kindOpenError, kindOpenHang, kindOpenDeaf, kindOpenPanic, kindAppliedError,
+	kindDiskFull, kindDiskError, kindDiskShort, kindDiskSyncError, kindDiskSlow, kindDiskFlip,
 }
 
 // FaultKinds are the kinds that a [Fault] and a [Chaos] know.
@@ -127,9 +134,8 @@ func (k *checks) all() {
 	k.count("loop.ring", c.Loop.Ring, 1, QueueMax)
 	k.count("loop.inbox", c.Loop.Inbox, 1, QueueMax)
 	k.mesh(c.Mesh)
-	k.word("appender.kind", c.Appender.Kind, appenderNoOp, appenderBuffering)
-	k.count("appender.capacity", c.Appender.Capacity, 0, QueueMax)
-	k.dist("appender.latency", c.Appender.Latency)
+	k.appender(c.Appender)
+	k.disk(c.Disk)
 	k.host(c.Host)
 	k.network(c.Network)
 	k.dist("service", c.Service)
@@ -284,6 +290,7 @@ func (k *checks) fault(path string, f *Fault) {
 		return
 	}
 	t := traits[f.Kind]
+	k.onDisk(path, f.Kind)
 	k.span(path+".for", f.For, 0, DurationMax)
 	k.unused(f.For != 0 && !t.lasts, path, ".for", f.Kind)
 	if t.class == classMesh {
@@ -307,9 +314,9 @@ func (k *checks) strength(path, kind string, factor float64, by time.Duration, p
 	switch {
 	case !t.factor:
 		k.unused(factor != 0, path, ".factor", kind)
-	case kind == kindSlow && !(factor >= 1 && factor <= 1e6):
+	case slows(kind) && !(factor >= 1 && factor <= 1e6):
 		k.that(false, path+".factor", number(factor), "how many times slower, from 1 to 1e6")
-	case kind != kindSlow && !(factor >= 0.1 && factor <= 10):
+	case !slows(kind) && !(factor >= 0.1 && factor <= 10):
 		k.that(false, path+".factor", number(factor), "a clock's speed, from 0.1 to 10 (1.01 is 1 % fast)")
 	}
 	switch {
@@ -357,6 +364,7 @@ func (k *checks) chaos(path string, c *Chaos) {
 		return
 	}
 	t := traits[c.Kind]
+	k.onDisk(path, c.Kind)
 	k.span(path+".every", c.Every, intervalMin, DistMax)
 	k.dist(path+".for", c.For)
 	k.unused(!c.For.IsZero() && !t.lasts, path, ".for", c.Kind)

@@ -30,6 +30,7 @@ type Config struct {
 	Loop     Loop       `yaml:"loop,omitempty"`
 	Mesh     Mesh       `yaml:"mesh,omitempty"`
 	Appender Appender   `yaml:"appender,omitempty"`
+	Disk     Disk       `yaml:"disk,omitempty"`
 	Host     Host       `yaml:"host,omitempty"`
 	Network  Network    `yaml:"network,omitempty"`
 	Service  Dist       `yaml:"service,omitempty"` // virtual time that handling one message costs
@@ -48,6 +49,10 @@ type Config struct {
 	// non-interference invariant, drawn by seed; at least one. Default 0.2.
 	Shadows float64 `yaml:"shadows,omitempty"`
 
+	// Incarnation is the number of every node's first start, default 1. A run
+	// against a store that holds records of earlier runs takes one above theirs,
+	// so that its own go on behind them. What is replayed begins with it.
+	Incarnation uint32 `yaml:"-"`
 	// Model makes a node's model; durable is what survived its last crash.
 	// nil means the MeshOS model (package loop/meshos) shaped by Mesh.
 	Model func(node uint64, durable any) loop.Model `yaml:"-"`
@@ -92,10 +97,49 @@ type Mesh struct {
 
 // Appender chooses the built-in appender under every host.
 type Appender struct {
-	Kind     string `yaml:"kind,omitempty"`     // noop or buffering (default)
-	Capacity int    `yaml:"capacity,omitempty"` // of buffering, default 16,384
-	// Latency is what one append costs when no fault adds to it.
+	// Kind is noop, buffering (default), or filelog: a durable log per node, on
+	// a disk of the node's own, which is simulated.
+	Kind string `yaml:"kind,omitempty"`
+	// Capacity is how many records buffering and filelog hold at most, the
+	// newest; default 16,384. With Config.Open, it says how many of its newest
+	// records the appender retains at least.
+	Capacity int `yaml:"capacity,omitempty"`
+	// Latency is what one append costs when no fault adds to it. A filelog's
+	// disk adds what its operations cost.
 	Latency Dist `yaml:"latency,omitempty"`
+	// Sync is when a filelog makes what it took durable: "always" (default:
+	// before it acknowledges), "never", "every 64" (records) or "interval
+	// 100ms". With Config.Open and set to always, it says that every record
+	// which the appender acknowledges survives a crash.
+	Sync string `yaml:"sync,omitempty"`
+	// SegmentBytes is the length at which a filelog begins another file.
+	// Default 64 KiB: short, so that files roll in the middle of a run.
+	SegmentBytes int `yaml:"segment_bytes,omitempty"`
+}
+
+// Disk shapes every node's simulated disk, the one that a filelog is on. It
+// survives its node's crashes, but a crash is a power failure to it: what was
+// written and not synced is lost, kept, reordered or torn by sector, as the
+// seed draws. What an operation costs is waited out by who calls it; a call
+// that was abandoned in the middle of one keeps its log, and with it the
+// disk's lock, so that no other can be opened before it comes back.
+type Disk struct {
+	// Read, Write and Sync are what one operation costs. Defaults: reading
+	// nothing, "uniform 10us 100us" and "uniform 500us 2ms".
+	Read  Dist `yaml:"read,omitempty"`
+	Write Dist `yaml:"write,omitempty"`
+	Sync  Dist `yaml:"sync,omitempty"`
+	// Sector is the part of a write, in bytes, that a power failure keeps or
+	// loses as a whole: a power of two from 16 to 65,536. Default 512.
+	Sector int `yaml:"sector,omitempty"`
+	// Tear lets a power failure leave even a sector written in part.
+	Tear bool `yaml:"tear,omitempty"`
+	// Loss says what a power failure does to what was not synced: "draw"
+	// (default: the seed draws it for every sector, size and name), "all" (all
+	// of it is lost) or "none".
+	Loss string `yaml:"loss,omitempty"`
+	// Capacity is how many bytes the disk holds. 0 means without bound.
+	Capacity int `yaml:"capacity,omitempty"`
 }
 
 // Host shapes the appender host: the fields of actors.Host.
@@ -172,7 +216,11 @@ type Fault struct {
 	// Kind: crash (restarts after For), pause, slow, skew, jump, clog,
 	// partition, loss, duplicate, reorder, latency; append-error,
 	// append-latency, append-hang, append-deaf, append-panic, open-error,
-	// open-hang, open-deaf, open-panic, applied-then-error.
+	// open-hang, open-deaf, open-panic, applied-then-error; and where the
+	// appender is a filelog: disk-full (no write finds space), disk-error (a
+	// write fails), disk-short (a write stops short of its end), disk-sync-error
+	// (a sync fails, and may lose what it was to save), disk-slow, disk-flip
+	// (one bit of what the disk holds flips, at At).
 	Kind string `yaml:"kind"`
 	// Nodes are node names, region names or "all": see [NodesOf]. Loss,
 	// duplicate, reorder and latency strike every link unless it is set, else
@@ -185,12 +233,14 @@ type Fault struct {
 	// longer reaches the others) or partial (only the pairs between the first
 	// and the second group are cut, the third reaches both).
 	Shape string `yaml:"shape,omitempty"`
-	// Factor of slow, or of skew (1.01 runs 1 % fast).
+	// Factor of slow and disk-slow (how many times slower), or of skew (1.01
+	// runs 1 % fast).
 	Factor float64 `yaml:"factor,omitempty"`
 	// By is the jump of the wall clock, or the latency added.
 	By time.Duration `yaml:"by,omitempty"`
-	// Prob of loss, duplicate, reorder and the append faults, per message or
-	// call. Default 1.
+	// Prob of loss, duplicate, reorder, the append faults, disk-error,
+	// disk-short and disk-sync-error, per message, call, or operation of the
+	// disk. Default 1.
 	Prob float64 `yaml:"prob,omitempty"`
 	// Record makes an append fault strike the Record-th record appended at
 	// its node (from 1, counted over its incarnation), once.

@@ -32,6 +32,7 @@ type court struct {
 	tap    func(*trace.Event)
 	tapped trace.KindSet
 	last   time.Duration
+	before uint32 // the incarnation before every node's first
 	closed bool
 	// panicked is what the observer panicked with, and where.
 	panicked string
@@ -40,6 +41,7 @@ type court struct {
 // open begins a run's judgement.
 func (c *court) open(cfg *Config, now func() time.Duration, k *kernel.Kernel, checkers []func() trace.Checker) {
 	c.now, c.k, c.last, c.count, c.closed, c.panicked = now, k, 0, 0, false, ""
+	c.before = cfg.Incarnation - 1
 	made := make([]trace.Checker, len(checkers))
 	for i, f := range checkers {
 		made[i] = f()
@@ -117,6 +119,9 @@ func (c *court) observeLive(e *trace.Event) {
 }
 
 func (c *court) show(e *trace.Event) {
+	if e.Kind == trace.NodeStarted {
+		e.Attempt = e.Incarnation - c.before
+	}
 	for _, i := range c.byKind[e.Kind] {
 		if markRules[i].Match(e) {
 			c.marks[i]++

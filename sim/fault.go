@@ -15,6 +15,7 @@ const (
 	classMesh         // partition
 	classAppend       // the appender's calls
 	classOpen         // the appender's openings
+	classDisk         // the appender's disk
 )
 
 // The kinds of faults, as a scenario names them.
@@ -41,6 +42,13 @@ const (
 	kindOpenHang      = "open-hang"
 	kindOpenDeaf      = "open-deaf"
 	kindOpenPanic     = "open-panic"
+
+	kindDiskFull      = "disk-full"
+	kindDiskError     = "disk-error"
+	kindDiskShort     = "disk-short"
+	kindDiskSyncError = "disk-sync-error"
+	kindDiskSlow      = "disk-slow"
+	kindDiskFlip      = "disk-flip"
 )
 
 func classOf(kind string) class {
@@ -55,6 +63,8 @@ func classOf(kind string) class {
 		return classAppend
 	case kindOpenError, kindOpenHang, kindOpenDeaf, kindOpenPanic:
 		return classOpen
+	case kindDiskFull, kindDiskError, kindDiskShort, kindDiskSyncError, kindDiskSlow, kindDiskFlip:
+		return classDisk
 	}
 	return classNone
 }
@@ -94,6 +104,7 @@ type strike struct {
 	groups  [][]uint32 // a partition's sides
 	cuts    []cut
 	removes []func() bool // of an appender fault, by the index of its node
+	undos   []func()      // of a disk's, the same
 	active  bool
 }
 

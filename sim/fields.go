@@ -67,8 +67,8 @@ func oneOf(found string, allowed []string) string {
 	if meant := Nearest(found, allowed); meant != "" {
 		return fmt.Sprintf("%q (did you mean that?)", meant)
 	}
-	if len(allowed) > 24 {
-		return fmt.Sprintf("one of %s, ... (%d in all)", strings.Join(allowed[:24], ", "), len(allowed))
+	if len(allowed) > 28 {
+		return fmt.Sprintf("one of %s, ... (%d in all)", strings.Join(allowed[:28], ", "), len(allowed))
 	}
 	return "one of " + strings.Join(allowed, ", ")
 }

@@ -34,6 +34,12 @@ var markRules = []MarkRule{
 	onAction("daemon-backoff", "a crashed daemon is made to wait before it starts again", meshos.KindApplyBackoff),
 	onKind("input-lost", "a full inbox drops a peer's message", trace.InputLost),
 	onKind("line-dropped", "a full inbox drops a log line", trace.LineDropped),
+	onDamage("log-damaged", "a log reports that something in its midst is gone", damaged),
+	{
+		Name: "log-replayed", About: "a log that is opened holds records", Kinds: trace.Kinds(trace.ReplayEnded),
+		Match: func(e *trace.Event) bool { return e.Kind == trace.ReplayEnded && e.Count > 0 },
+	},
+	onDamage("log-torn", "a log cuts off what a crash left half written at its end", tornTail),
 	onKind("message-cut", "a partition takes a message", trace.MessageCut),
 	onKind("message-duplicated", "a message is sent twice", trace.MessageDuplicated),
 	onKind("message-lost", "a message is lost", trace.MessageLost),
@@ -42,7 +48,7 @@ var markRules = []MarkRule{
 	onKind("node-paused", "a node pauses", trace.NodePaused),
 	{
 		Name: "node-restarted", About: "a crashed node comes back", Kinds: trace.Kinds(trace.NodeStarted),
-		Match: func(e *trace.Event) bool { return e.Kind == trace.NodeStarted && e.Incarnation > 1 },
+		Match: func(e *trace.Event) bool { return e.Kind == trace.NodeStarted && e.Attempt > 1 },
 	},
 	{
 		Name: "open-failed", About: "an appender cannot be opened", Kinds: trace.Kinds(trace.WorkerFailed),
@@ -97,6 +103,11 @@ func onOutcome(name, about string, outcome appender.Outcome) MarkRule {
 		Match: func(e *trace.Event) bool {
 			return e.Kind == trace.RecordSettled && appender.Outcome(e.Outcome) == outcome
 		}}
+}
+
+func onDamage(name, about, what string) MarkRule {
+	return MarkRule{Name: name, About: about, Kinds: trace.Kinds(trace.SinkDamaged),
+		Match: func(e *trace.Event) bool { return e.Kind == trace.SinkDamaged && e.Name == what }}
 }
 
 func onAction(name, about, action string) MarkRule {

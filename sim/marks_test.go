@@ -19,11 +19,8 @@ func requireMatches(t *testing.T, r MarkRule) {
 	for k := range trace.Kind(trace.NumKinds) {
 		for outcome := range uint8(appender.NumOutcomes) {
 			for result := trace.ResultOK; result <= trace.ResultOpenFailed; result++ {
-				for n := range uint32(3) {
-					e := trace.Event{Kind: k, Outcome: outcome, Result: result, Incarnation: n, Attempt: n}
-					if n == 2 {
-						e.Name = meshos.KindApplyBackoff
-					}
+				for n, name := range []string{"", "", meshos.KindApplyBackoff, damaged, tornTail} {
+					e := trace.Event{Kind: k, Outcome: outcome, Result: result, Attempt: uint32(n), Count: uint64(n), Name: name}
 					if !r.Match(&e) {
 						continue
 					}
@@ -48,10 +45,10 @@ func TestMarksTellOutcomesApart(t *testing.T) {
 		"record-unknown": settled(appender.Unknown, 1),
 		"record-retried": settled(appender.Appended, 2),
 		"append-hang":    {Kind: trace.AttemptEnded, Result: trace.ResultHang},
-		"node-restarted": {Kind: trace.NodeStarted, Incarnation: 2},
+		"node-restarted": {Kind: trace.NodeStarted, Attempt: 2},
 	} {
 		for other, e := range map[string]*trace.Event{
-			name: want, "plain": settled(appender.Appended, 1), "first start": {Kind: trace.NodeStarted, Incarnation: 1},
+			name: want, "plain": settled(appender.Appended, 1), "first start": {Kind: trace.NodeStarted, Attempt: 1},
 			"other result": {Kind: trace.AttemptEnded, Result: trace.ResultOK},
 		} {
 			r, ok := FindMark(name)

@@ -41,7 +41,7 @@ func (m *nemesis) script(i int) error {
 	f := m.w.cfg.Faults[i]
 	p := m.promise(fmt.Sprintf("faults[%d] (%s at %v)", i, f.Kind, f.At), f.Kind)
 	p.scripted = f.Prob == 0 || f.Prob >= 1
-	if reason := m.w.stage.cannot(f.Kind); reason != "" {
+	if reason := m.w.cannot(f.Kind); reason != "" {
 		m.w.skip(p, reason)
 		return nil
 	}
@@ -60,7 +60,7 @@ func (m *nemesis) script(i int) error {
 func (m *nemesis) chaos(i int) error {
 	c := m.w.cfg.Chaos[i]
 	p := m.promise(fmt.Sprintf("chaos[%d] (%s every %v)", i, c.Kind, c.Every), c.Kind)
-	if reason := m.w.stage.cannot(c.Kind); reason != "" {
+	if reason := m.w.cannot(c.Kind); reason != "" {
 		m.w.skip(p, reason)
 		return nil
 	}
@@ -72,7 +72,7 @@ func (m *nemesis) chaos(i int) error {
 	whole := c.Kind == kindPartition || c.Kind == kindClog
 	if strikes := float64(m.w.cfg.Duration) / float64(c.Every); whole {
 		p.expected = strikes
-	} else if classOf(c.Kind) == classNode {
+	} else if classOf(c.Kind) == classNode || c.Kind == kindDiskFlip {
 		p.expected = strikes * float64(len(nodes))
 	}
 	if whole {
@@ -83,6 +83,14 @@ func (m *nemesis) chaos(i int) error {
 		m.next(&odds{m: m, c: c, p: p, nodes: []uint32{n}, key: mix(key, uint64(n))})
 	}
 	return nil
+}
+
+// cannot says why a kind of fault cannot be had in this run; empty if it can.
+func (w *world) cannot(kind string) string {
+	if classOf(kind) == classDisk && !w.cfg.simulatesDisks() {
+		return "the appender is the user's own, and so is the disk that it is on"
+	}
+	return w.stage.cannot(kind)
 }
 
 // odds is one entry of the chaos at one target.
@@ -198,6 +206,12 @@ func (m *nemesis) begin(s *strike, d time.Duration) {
 			m.w.nodes[id-1].spoil(s)
 		}
 		m.tellAll(trace.FaultStruck, s)
+	case classDisk:
+		for _, id := range s.nodes {
+			if m.w.nodes[id-1].rot(s) {
+				m.tell(trace.FaultStruck, s, id)
+			}
+		}
 	}
 	if d > 0 {
 		m.w.stage.at(m.w.now()+d, func() { m.end(s) })
@@ -223,6 +237,14 @@ func (m *nemesis) end(s *strike) {
 	case classAppend, classOpen:
 		for i, id := range s.nodes {
 			m.w.nodes[id-1].mend(s, i, m.w.keepHangs)
+		}
+	case classDisk:
+		if s.fault.Kind == kindDiskFlip {
+			return // it stays
+		}
+		for i, id := range s.nodes {
+			s.undos[i]()
+			m.w.nodes[id-1].settle(s)
 		}
 	}
 	if s.class == classMesh {
@@ -288,15 +310,7 @@ func (n *node) spoil(s *strike) {
 // to be kept.
 func (n *node) mend(s *strike, i int, keep bool) {
 	s.removes[i]()
-	n.w.spoilMu.Lock()
-	for j := range n.spoils {
-		if n.spoils[j].strike == s {
-			n.expect(&n.spoils[j])
-			n.spoils = slices.Delete(n.spoils, j, j+1)
-			break
-		}
-	}
-	n.w.spoilMu.Unlock()
+	n.settle(s)
 	if !hangs(s.fault.Kind) {
 		return
 	}
@@ -305,16 +319,54 @@ func (n *node) mend(s *strike, i int, keep bool) {
 	}
 }
 
-// expect closes the account of an appender fault: how many strikes were to be
-// expected of the occasions that it had.
+// rot lets a fault act on a node's disk; false if there was nothing to strike.
+func (n *node) rot(s *strike) bool {
+	n.w.spoilMu.Lock()
+	defer n.w.spoilMu.Unlock()
+	kind := s.fault.Kind
+	x := spoilt{strike: s, exposed: n.exposed(kind)}
+	x.struck, _ = n.disk.struck(kind)
+	undo, struck := n.disk.strike(&s.fault)
+	s.undos = append(s.undos, undo)
+	switch {
+	case kind != kindDiskFlip:
+		n.spoils = append(n.spoils, x)
+	case struck:
+		s.promise.fired++
+	}
+	return struck
+}
+
+// settle closes the account of a fault of the appender or its disk that ends at
+// the node.
+func (n *node) settle(s *strike) {
+	n.w.spoilMu.Lock()
+	defer n.w.spoilMu.Unlock()
+	for j := range n.spoils {
+		if n.spoils[j].strike == s {
+			n.expect(&n.spoils[j])
+			n.spoils = slices.Delete(n.spoils, j, j+1)
+			return
+		}
+	}
+}
+
+// expect closes the account of a fault of the appender or its disk: how many
+// strikes were to be expected of the occasions that it had, and, of one of the
+// disk, how many there were.
 func (n *node) expect(x *spoilt) {
+	if x.strike.class == classDisk {
+		struck, _ := n.disk.struck(x.strike.fault.Kind)
+		x.strike.promise.fired += struck - x.struck
+	}
 	// Live, an opening may have been counted before what struck it was.
 	occasions := max(0, int64(n.exposed(x.strike.fault.Kind)-x.exposed))
 	x.strike.promise.expected += x.strike.fault.Prob * float64(occasions)
 }
 
-// spoilt is an appender fault in force at a node.
+// spoilt is a fault of the appender or its disk in force at a node.
 type spoilt struct {
 	strike  *strike
 	exposed uint64 // the node's exposure when it began
+	struck  uint64 // and what its kind had struck, of the disk's
 }

@@ -38,12 +38,13 @@ type node struct {
 	spoils  []spoilt
 	hangs   int                 // faults in force that make calls hang
 	store   *appender.Buffering // the built-in appender's, if it buffers
+	disk    *nodeDisk           // what a filelog is on
 	tried   atomic.Uint64       // records that no fault kept from the innermost appender
 	opens   atomic.Uint64       // calls of open
 
 	past Records // of the incarnations that are over
 
-	_ [24]byte // keeps the nodes of a world on cache lines
+	_ [16]byte // keeps the nodes of a world on cache lines
 }
 
 // reset makes the node a new one, down, of world w.
@@ -51,16 +52,19 @@ func (n *node) reset(w *world, id uint32) {
 	n.w, n.id, n.key = w, id, mix(mix(w.seed, rootNodes), uint64(id))
 	n.name = NodeName(int(id))
 	n.actor.Store(nil)
-	n.incarnation, n.model, n.durable, n.shadowed = 0, nil, nil, false
+	n.incarnation, n.model, n.durable, n.shadowed = w.cfg.Incarnation-1, nil, nil, false
 	n.crashes, n.pauses, n.slows = 0, 0, n.slows[:0]
 	n.clock.reset(w.epoch)
 	n.control = appender.NewControl(n.key)
 	n.control.OnStrike(n.onStrike)
 	n.open = n.counted(appender.FaultyOpener(n.opener(), n.control))
 	n.opens.Store(0)
-	n.spoils, n.hangs, n.store = n.spoils[:0], 0, nil
+	n.spoils, n.hangs, n.store, n.disk = n.spoils[:0], 0, nil, nil
 	if w.cfg.Open == nil && w.cfg.Appender.Kind == appenderBuffering {
 		n.store = appender.NewBuffering(w.cfg.Appender.Capacity)
+	}
+	if w.cfg.simulatesDisks() {
+		n.disk = newNodeDisk(&w.cfg.Disk, mix(mix(n.key, rootSinks), sinkDisk))
 	}
 	n.tried.Store(0)
 	n.past = Records{}
@@ -78,7 +82,7 @@ func (n *node) counted(open appender.Opener) appender.Opener {
 // next run keeps nothing of this one alive.
 func (n *node) release() {
 	n.actor.Store(nil)
-	n.model, n.durable, n.store, n.open, n.control = nil, nil, nil, nil, nil
+	n.model, n.durable, n.store, n.disk, n.open, n.control = nil, nil, nil, nil, nil, nil
 	clear(n.spoils[:cap(n.spoils)])
 }
 
@@ -198,11 +202,15 @@ func (n *node) tellUp(k trace.Kind) {
 }
 
 // crash ends the incarnation: volatile state is gone, the appender's store and
-// what the model calls durable stay.
+// what the model calls durable stay. To a disk it is a power failure: calls that
+// are still in it change nothing any more.
 func (n *node) crash() {
 	a := n.actor.Load()
 	n.actor.Store(nil)
 	a.Crash()
+	if n.disk != nil {
+		n.disk.fail()
+	}
 	n.past.sum(recordsOf(a.Stats()))
 	n.durable = nil
 	if d, ok := n.model.(Durable); ok {
@@ -235,6 +243,9 @@ func (n *node) quiet() bool {
 // struck itself. What another fault struck first was no occasion.
 func (n *node) exposed(kind string) uint64 {
 	switch {
+	case classOf(kind) == classDisk:
+		_, x := n.disk.struck(kind)
+		return x
 	case classOf(kind) == classOpen:
 		x := n.opens.Load()
 		for _, k := range appender.FaultKinds() {

@@ -140,8 +140,13 @@ func (c *Config) fill() {
 	}
 	orElse(&c.Mesh.Daemons, 2)
 	orElse(&c.Appender.Kind, "buffering")
-	if c.Appender.Kind == "buffering" {
+	if c.Appender.Kind != appenderNoOp {
 		orElse(&c.Appender.Capacity, 16384)
+	}
+	if c.Appender.Kind == appenderFilelog {
+		orElse(&c.Appender.Sync, syncAlways)
+		orElse(&c.Appender.SegmentBytes, segmentDefault)
+		c.Disk.fill()
 	}
 	c.Host.fill()
 	if c.Network.Matrix == "" {
@@ -154,6 +159,7 @@ func (c *Config) fill() {
 	orElse(&c.Schedule.Kind, "default")
 	orElse(&c.Heal.Hangs, "release")
 	orElse(&c.Shadows, 0.2)
+	orElse(&c.Incarnation, 1)
 	for i := range c.Load {
 		c.Load[i].fill(c.Duration)
 	}
@@ -163,6 +169,13 @@ func (c *Config) fill() {
 	for i := range c.Chaos {
 		c.Chaos[i].fill()
 	}
+}
+
+func (d *Disk) fill() {
+	orElse(&d.Write, Uniform(10*time.Microsecond, 100*time.Microsecond))
+	orElse(&d.Sync, Uniform(500*time.Microsecond, 2*time.Millisecond))
+	orElse(&d.Sector, sectorDefault)
+	orElse(&d.Loss, lossDraw)
 }
 
 func (h *Host) fill() {

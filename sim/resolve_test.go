@@ -24,8 +24,13 @@ func TestZeroConfigResolvesToTheDocumentedDefaults(t *testing.T) {
 		Network:  Network{Latency: Uniform(time.Millisecond, 5*time.Millisecond), InFlight: "deliver"},
 		Schedule: Schedule{Kind: "default"},
 		Heal:     HealPolicy{Hangs: "release"},
-		Shadows:  0.2,
+		Shadows:  0.2, Incarnation: 1,
 	}, c)
+	c, err = Config{Appender: Appender{Kind: "filelog"}}.Resolve()
+	require.NoError(t, err)
+	require.Equal(t, Appender{Kind: "filelog", Capacity: 16384, Sync: "always", SegmentBytes: 64 << 10}, c.Appender)
+	require.Equal(t, Disk{Write: Uniform(10*time.Microsecond, 100*time.Microsecond),
+		Sync: Uniform(500*time.Microsecond, 2*time.Millisecond), Sector: 512, Loss: "draw"}, c.Disk)
 }
 
 func TestResolveResolvesToItselfAndSharesNothing(t *testing.T) {
@@ -55,7 +60,8 @@ func full() Config {
 	return Config{
 		Nodes: 5, Duration: 10 * time.Second,
 		Service:  Uniform(0, 1000),
-		Appender: Appender{Kind: "buffering", Capacity: 10, Latency: Constant(1)},
+		Appender: Appender{Kind: "filelog", Capacity: 10, Latency: Constant(1), Sync: "every 64", SegmentBytes: 4096},
+		Disk:     Disk{Read: Constant(1), Write: Constant(1), Sync: Constant(1), Sector: 512, Loss: "all", Capacity: 1 << 20},
 		Network:  Network{Matrix: "ibm-cloud", Regions: []string{"dallas", "tokyo"}},
 		Load: []Load{
 			{Kind: LoadConstant, Rate: 1},
@@ -70,11 +76,13 @@ func full() Config {
 			{Kind: kindJump, Nodes: []string{"n2"}, By: -time.Hour},
 			{Kind: kindLatency, By: time.Millisecond, Prob: 0.5},
 			{Kind: kindAppendError, Nodes: []string{"all"}, Record: 3},
+			{Kind: kindDiskError, Nodes: []string{"all"}, Prob: 0.5},
 			{Kind: kindPartition, Groups: [][]string{{"n1"}, {"n2", "n4"}}},
 		},
 		Chaos: []Chaos{
 			{Kind: kindPause, Every: time.Second},
 			{Kind: kindSlow, Every: time.Second, Factor: 2},
+			{Kind: kindDiskSlow, Every: time.Second, Factor: 2},
 			{Kind: kindAppendLatency, Every: time.Second, By: time.Second},
 		},
 		Schedule: Schedule{Kind: "random", Hold: time.Millisecond},
@@ -156,6 +164,16 @@ func TestWrongConfigNamesFieldFoundAndExpected(t *testing.T) {
 		{base(func(c *Config) { c.Appender.Kind = "bufering" }), `sim: appender.kind: found "bufering", expected "buffering" (did you mean that?)`},
 		{base(func(c *Config) { c.Host.MaxBackoff, c.Host.Backoff = time.Second, 2*time.Second }),
 			`sim: host.max_backoff: found 1s, expected at least host.backoff, 2s`},
+		{base(func(c *Config) { c.Appender.Sync = "always" }),
+			`sim: appender.sync: found "sync", expected no such field: buffering does not take it`},
+		{base(func(c *Config) { c.Appender = Appender{Kind: "filelog", Sync: "sometimes"} }),
+			`sim: appender.sync: found "sometimes", expected "always", "never", "every N" (records) or "interval D" such as "interval 100ms"`},
+		{base(func(c *Config) { c.Disk.Sector = 512 }),
+			`sim: disk.sector: found "sector", expected no such field: buffering does not take it`},
+		{base(func(c *Config) { c.Appender.Kind, c.Disk.Sector = "filelog", 500 }),
+			`sim: disk.sector: found 500, expected a power of two from 16 to 65536`},
+		{base(func(c *Config) { c.Faults = []Fault{{Kind: kindDiskFull, Nodes: []string{"n1"}}} }),
+			`sim: faults[0].kind: found "disk-full", expected no such fault: it strikes the disk under appender.kind filelog`},
 		{base(func(c *Config) { c.Network.Regions = []string{"dallas"} }),
 			`sim: network.regions: found 1 region, expected network.matrix beside them`},
 		{base(func(c *Config) { c.Network = Network{Matrix: "ibm-cloud", Regions: []string{"dallas", "tokio"}} }),

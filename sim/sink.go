@@ -11,6 +11,7 @@ import (
 const (
 	appenderNoOp      = "noop"
 	appenderBuffering = "buffering"
+	appenderFilelog   = "filelog"
 )
 
 // recorder stands between the faults and the appender proper, so that what it
@@ -19,9 +20,13 @@ const (
 //
 //	host -> Faulty -> recorder -> the built-in appender or the user's
 //
+// Of an appender that is a log, which can replay what it stored, it also tells
+// what that holds when it is opened, and what it says is safe.
+//
 // It is used as its appender is, one call at a time.
 type recorder struct {
 	inner   appender.Appender
+	log     *logWatch // nil unless inner is a log
 	env     appender.Env
 	node    *node
 	latency Dist   // of the built-in appenders; zero under a user's
@@ -41,6 +46,10 @@ func (r *recorder) Append(ctx context.Context, rec appender.Record) error {
 	if err := r.begin(ctx, 1); err != nil {
 		return err
 	}
+	if r.log != nil {
+		_, err := r.appendLog(ctx, []appender.Record{rec}, false)
+		return err
+	}
 	if err := r.inner.Append(ctx, rec); err != nil {
 		return err
 	}
@@ -58,18 +67,33 @@ func (r *recorder) AppendBatch(ctx context.Context, recs []appender.Record) (int
 		// One by one, each reported as soon as it is stored: the call may
 		// panic or hang in the middle.
 		for i := range recs {
-			if err := r.inner.Append(ctx, recs[i]); err != nil {
+			if err := r.appendOne(ctx, recs[i:i+1]); err != nil {
 				return i, err
 			}
-			r.report(&recs[i])
 		}
 		return len(recs), nil
+	}
+	if r.log != nil {
+		return r.appendLog(ctx, recs, true)
 	}
 	n, err := b.AppendBatch(ctx, recs)
 	for i := range recs[:n] {
 		r.report(&recs[i])
 	}
 	return n, err
+}
+
+// appendOne stores the one record of recs.
+func (r *recorder) appendOne(ctx context.Context, recs []appender.Record) error {
+	if r.log != nil {
+		_, err := r.appendLog(ctx, recs, false)
+		return err
+	}
+	if err := r.inner.Append(ctx, recs[0]); err != nil {
+		return err
+	}
+	r.report(&recs[0])
+	return nil
 }
 
 // begin counts what the faults have let through, and lets pass what one call
@@ -97,14 +121,20 @@ func (r *recorder) report(rec *appender.Record) {
 }
 
 // Flush flushes the appender proper.
-func (r *recorder) Flush(ctx context.Context) error { return appender.Flush(ctx, r.inner) }
+func (r *recorder) Flush(ctx context.Context) error {
+	err := appender.Flush(ctx, r.inner)
+	r.saved(err)
+	return err
+}
 
 // Close closes it, unless it outlives its epoch.
 func (r *recorder) Close() error {
 	if r.shared {
 		return nil
 	}
-	return appender.Close(r.inner)
+	err := appender.Close(r.inner)
+	r.saved(err)
+	return err
 }
 
 // opener makes the stack under the node's host, but for the faults around it.
@@ -116,6 +146,7 @@ func (n *node) opener() appender.Opener {
 	key := mix(n.key, rootSinks)
 	return func(ctx context.Context, env appender.Env) (appender.Appender, error) {
 		r := &recorder{env: env, node: n, key: mix(mix(key, uint64(env.Incarnation)), env.Epoch)}
+		var quiet *quietClock
 		switch {
 		case cfg.Open != nil:
 			inner, err := cfg.Open(ctx, env)
@@ -125,9 +156,17 @@ func (n *node) opener() appender.Opener {
 			r.inner = inner
 		case cfg.Appender.Kind == appenderNoOp:
 			r.inner, r.latency = appender.NoOp{}, cfg.Appender.Latency
+		case cfg.Appender.Kind == appenderFilelog:
+			quiet = &quietClock{Clock: env.Clock}
+			inner, err := n.openFilelog(ctx, env, quiet)
+			if err != nil {
+				return nil, err
+			}
+			r.inner, r.latency = inner, cfg.Appender.Latency
 		default:
 			r.inner, r.latency, r.shared = n.store, cfg.Appender.Latency, true
 		}
+		r.watch(ctx, quiet)
 		return r, nil
 	}
 }

@@ -18,6 +18,9 @@ const (
 func (c *Config) openSwarm() {
 	c.Swarm = false
 	orElse(&c.Nodes, swarmNodesMax)
+	if c.namesDisk() {
+		orElse(&c.Appender.Kind, appenderFilelog)
+	}
 	orElse(&c.Duration, max(swarmDurationMax, c.latest()+swarmTail))
 }
 
@@ -121,18 +124,34 @@ func (c *Config) drawNode(r dice) {
 	if r.chance("daemons crash", 0.6) {
 		orElse(&c.Mesh.Crash, r.span("crash", 500*time.Millisecond, 5*time.Second))
 	}
-	if c.Appender.Kind == "" && c.Appender.Capacity == 0 && r.chance("noop", 0.15) {
-		c.Appender.Kind = appenderNoOp
-	}
-	if c.Appender.Kind != appenderNoOp {
-		orElse(&c.Appender.Capacity, r.logBetween("capacity", 1, 16384))
-	}
+	c.drawAppender(r)
 	if r.chance("latency", 0.7) {
 		orElse(&c.Appender.Latency, r.dist("appender.latency", 10*time.Microsecond, 20*time.Millisecond))
 	}
 	if r.chance("service", 0.5) {
 		// No long tail: a loop that is too busy to keep up is no finding.
 		orElse(&c.Service, Uniform(0, r.span("service.max", time.Microsecond, 50*time.Microsecond)))
+	}
+}
+
+// drawAppender draws the built-in appender; the user's own is what it is.
+func (c *Config) drawAppender(r dice) {
+	a := &c.Appender
+	switch {
+	case a.Kind != "":
+	case c.namesDisk() || c.Open == nil && r.chance("filelog", 0.35):
+		a.Kind = appenderFilelog
+	case c.Open == nil && a.Capacity == 0 && r.chance("noop", 0.15):
+		a.Kind = appenderNoOp
+	}
+	if c.Open != nil {
+		return
+	}
+	if a.Kind != appenderNoOp {
+		orElse(&a.Capacity, r.logBetween("capacity", 1, 16384))
+	}
+	if a.Kind == appenderFilelog {
+		c.drawDisk(r.of("disk"))
 	}
 }
 

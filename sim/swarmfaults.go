@@ -10,8 +10,14 @@ import (
 func (c *Config) drawChaos(r dice) {
 	share := pick(r, "share", 0.08, 0.2, 0.4)
 	for _, kind := range FaultKinds() {
-		k := r.of(kind)
-		if !k.chance("on", share) || kind == kindPartition && c.Nodes < 2 {
+		k, on := r.of(kind), share
+		if traits[kind].class == classDisk {
+			on = max(share, 0.3) // few seeds have disks
+			if !c.simulatesDisks() {
+				continue
+			}
+		}
+		if !k.chance("on", on) || kind == kindPartition && c.Nodes < 2 {
 			continue
 		}
 		c.Chaos = append(c.Chaos, c.drawChance(k, kind))
@@ -61,6 +67,8 @@ func (c *Config) drawChance(r dice, kind string) Chaos {
 	switch kind {
 	case kindSlow:
 		x.Factor = r.float("factor", 2, 10)
+	case kindDiskSlow:
+		x.Factor = r.float("factor", 10, 1000) // from harmless to past the deadline
 	case kindSkew:
 		x.Factor = r.float("factor", 0.5, 2)
 	case kindJump:

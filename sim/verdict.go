@@ -14,6 +14,7 @@ func (w *world) result(interrupted bool) *Result {
 	for i := range w.nodes {
 		r.Records.sum(w.nodes[i].records())
 	}
+	w.settleExpectations()
 	r.Faults = w.faults()
 	r.Invariants = w.court.invariants()
 	r.Sometimes = w.court.occurred()
@@ -83,7 +84,6 @@ func (w *world) why(interrupted bool) []string {
 	if w.court.vacuous() {
 		why = append(why, "no invariant had anything to judge")
 	}
-	w.settleExpectations()
 	for _, p := range append(slices.Clone(w.foe.promises), w.basePromises()...) {
 		switch {
 		case p.skipped || p.kept():
@@ -107,8 +107,8 @@ func (w *world) why(interrupted bool) []string {
 	return why
 }
 
-// settleExpectations closes the account of the appender faults that are still
-// in force.
+// settleExpectations closes the account of the faults of appenders and disks
+// that are still in force.
 func (w *world) settleExpectations() {
 	for i := range w.nodes {
 		n := &w.nodes[i]

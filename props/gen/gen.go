@@ -1,6 +1,8 @@
 package gen
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"pgregory.net/rapid"
@@ -62,6 +64,7 @@ func ConfigOf(o Options) *rapid.Generator[sim.Config] {
 				Crash:     oneOf(0, time.Second).Draw(t, "daemon crashes"),
 			},
 			Appender: sim.Appender{
+				Kind:     oneOf("", "", "filelog").Draw(t, "appender"),
 				Capacity: oneOf(16384, 1, 10).Draw(t, "capacity"),
 				Latency:  latency(time.Millisecond).Draw(t, "append latency"),
 			},
@@ -74,14 +77,28 @@ func ConfigOf(o Options) *rapid.Generator[sim.Config] {
 			Shadows: 1,
 		}
 		c.Load = list(t, "load", o.LoadMax, load(c.Duration))
-		c.Faults = list(t, "faults", o.FaultsMax, fault(o.Faults, c.Nodes, c.Duration))
-		c.Chaos = list(t, "chaos", o.FaultsMax, chaos(o.Faults, c.Nodes, c.Duration))
+		kinds := o.Faults
+		if c.Appender.Kind == "filelog" {
+			c.Appender.Sync = oneOf("always", "never", "every 5", "interval 100ms").Draw(t, "sync")
+			c.Appender.SegmentBytes = oneOf(64<<10, 4<<10).Draw(t, "segment")
+			c.Disk.Sync = oneOf(sim.Dist{}, sim.Constant(time.Millisecond), sim.Exponential(2*time.Millisecond)).Draw(t, "disk sync")
+			c.Disk.Sector = oneOf(512, 64, 4096).Draw(t, "sector")
+		} else {
+			kinds = slices.DeleteFunc(slices.Clone(kinds), onDisk)
+		}
+		if len(kinds) > 0 {
+			c.Faults = list(t, "faults", o.FaultsMax, fault(kinds, c.Nodes, c.Duration))
+			c.Chaos = list(t, "chaos", o.FaultsMax, chaos(kinds, c.Nodes, c.Duration))
+		}
 		if o.Hangs {
 			c.Heal.Hangs = oneOf("", "keep").Draw(t, "hangs after the heal")
 		}
 		return c
 	})
 }
+
+// onDisk reports whether a kind of fault strikes a filelog's disk.
+func onDisk(kind string) bool { return strings.HasPrefix(kind, "disk-") }
 
 // Seed draws the seed of a run; it shrinks to 0.
 func Seed() *rapid.Generator[uint64] { return rapid.Uint64() }

@@ -71,10 +71,11 @@ func load(end time.Duration) *rapid.Generator[sim.Load] {
 // What kinds of faults take, beside those that take nothing but nodes and a
 // time to last.
 var (
-	momentary = []string{"jump"}
+	momentary = []string{"jump", "disk-flip"}
 	delaying  = []string{"latency", "append-latency"}
 	recorded  = []string{"append-error", "append-latency", "append-hang", "append-deaf", "append-panic", "applied-then-error"}
-	likely    = append([]string{"loss", "duplicate", "reorder", "latency", "open-error", "open-hang", "open-deaf", "open-panic"}, recorded...)
+	likely    = append([]string{"loss", "duplicate", "reorder", "latency", "open-error", "open-hang", "open-deaf", "open-panic",
+		"disk-error", "disk-short", "disk-sync-error"}, recorded...)
 )
 
 // strength draws how hard a fault of the kind strikes.
@@ -82,6 +83,8 @@ func strength(t *rapid.T, kind string) (factor float64, by time.Duration, prob f
 	switch {
 	case kind == "slow":
 		factor = oneOf[float64](2, 10).Draw(t, "factor")
+	case kind == "disk-slow":
+		factor = oneOf[float64](10, 1000).Draw(t, "factor")
 	case kind == "skew":
 		factor = oneOf(1.01, 0.5, 2).Draw(t, "factor")
 	case kind == "jump":

@@ -42,6 +42,7 @@ func events(t *rapid.T) []trace.Event {
 		es[i] = trace.Event{
 			Kind: rapid.SampledFrom(kinds).Draw(t, "kind"), Time: now, Step: uint64(i),
 			Node: rapid.Uint32Range(0, 12).Draw(t, "node"), Incarnation: rapid.Uint32Range(1, 2).Draw(t, "incarnation"),
+			Attempt: rapid.Uint32Range(1, 2).Draw(t, "attempt"),
 			Outcome: rapid.Uint8Range(0, uint8(appender.NumOutcomes-1)).Draw(t, "outcome"),
 			Result:  rapid.SampledFrom([]trace.Result{trace.ResultOK, trace.ResultDeadline, trace.ResultHang}).Draw(t, "result"),
 			Name:    rapid.SampledFrom([]string{"crash", "append-hang"}).Draw(t, "name"),
@@ -54,7 +55,7 @@ func events(t *rapid.T) []trace.Event {
 func everyday(e *trace.Event) bool {
 	switch e.Kind {
 	case trace.NodeStarted:
-		return e.Incarnation == 1
+		return e.Attempt <= 1
 	case trace.FaultHealed:
 		return e.Name == "crash"
 	case trace.ReplayEnded:
@@ -202,7 +203,7 @@ func ExampleTimeline() {
 		tl.Observe(&e)
 	}
 	for n := range uint32(5) {
-		tl.Observe(&trace.Event{Kind: trace.NodeStarted, Incarnation: 2, Node: n + 1, Time: 8 * time.Second})
+		tl.Observe(&trace.Event{Kind: trace.NodeStarted, Incarnation: 2, Attempt: 2, Node: n + 1, Time: 8 * time.Second})
 	}
 	if err := tl.Write(os.Stdout, 0); err != nil {
 		fmt.Println(err)

@@ -43,7 +43,7 @@ func Sentence(e *trace.Event) string {
 func ofNode(e *trace.Event) string {
 	switch e.Kind {
 	case trace.NodeStarted:
-		if e.Incarnation > 1 {
+		if e.Attempt > 1 {
 			return fmt.Sprintf("node restarts, incarnation %d", e.Incarnation)
 		}
 		return "node starts"

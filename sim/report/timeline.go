@@ -109,7 +109,7 @@ func (m *moment) add(node uint32) {
 func told(e *trace.Event) bool {
 	switch e.Kind {
 	case trace.NodeStarted:
-		return e.Incarnation > 1
+		return e.Attempt > 1
 	case trace.FaultHealed:
 		return e.Name != "crash" // the restart tells it
 	case trace.RecordSettled:

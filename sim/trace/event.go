@@ -11,7 +11,7 @@ const (
 	// Nodes. Every event carries Node (its number, from 1) and, from here to
 	// the network, Incarnation.
 
-	NodeStarted // Data is a func() *loop.Loop that makes an equal fresh loop when the node is shadowed, else nil; Limits
+	NodeStarted // Attempt = which start of the node in its run it is, from 1; Data is a func() *loop.Loop that makes an equal fresh loop when the node is shadowed, else nil; Limits
 	NodeCrashed // volatile state is gone, every pending record was settled just before; no further event of this incarnation but SinkStored
 	NodeStopped // stopped in order: everything is settled
 	NodePaused
