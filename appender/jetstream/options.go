@@ -1,9 +1,11 @@
 package jetstream
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // What Options stand for where they say nothing.
@@ -13,7 +15,9 @@ const (
 	DefaultInFlight     = 128
 	DefaultTimeout      = 2 * time.Second
 	DefaultDedupeWindow = 2 * time.Minute
-	MaxInFlight         = 4096
+	// MaxInFlight is bounded by how many messages one atomic batch may have, by
+	// which a stream is taken over.
+	MaxInFlight = 512
 )
 
 // Options say where the servers are and what the streams promise.
@@ -56,10 +60,10 @@ type Options struct {
 	MaxRecords int
 	// Unlimited keeps every record; MaxRecords is ignored.
 	Unlimited bool
-	// Resize changes the limit of a stream that exists with another one;
-	// shrinking drops its oldest records at once. Without it, Open fails with
-	// a [ConfigError].
-	Resize bool
+	// Update changes a stream that exists with other properties; a smaller
+	// limit drops its oldest records at once. Without it, Open fails with a
+	// [ConfigError].
+	Update bool
 	// Replicas is how many servers keep each stream, 1 to 5; 0 means 1.
 	Replicas int
 	// Memory keeps the streams in the servers' memory instead of files.
@@ -77,4 +81,41 @@ type Options struct {
 	// Timeout bounds every call in real time, whatever its context allows; 0
 	// means DefaultTimeout.
 	Timeout time.Duration
+
+	tweak func(*jetstream.StreamConfig) // for tests: what a wrong stream would do
+}
+
+// complete fills in what Options leave out, and refuses what makes no sense.
+func (o *Options) complete() error {
+	o.URL = orElse(o.URL, DefaultURL)
+	o.Prefix = orElse(o.Prefix, DefaultPrefix)
+	o.MaxRecords = max(o.MaxRecords, 1)
+	o.Replicas = orElse(o.Replicas, 1)
+	o.DedupeWindow = orElse(o.DedupeWindow, DefaultDedupeWindow)
+	o.InFlight = orElse(o.InFlight, DefaultInFlight)
+	o.Timeout = orElse(o.Timeout, DefaultTimeout)
+	switch {
+	case o.Replicas < 1 || o.Replicas > 5:
+		return fmt.Errorf("jetstream: %d replicas: want 1 to 5", o.Replicas)
+	case o.DedupeWindow < dedupeWindowMin:
+		return fmt.Errorf("jetstream: dedupe window %v: want at least %v", o.DedupeWindow, dedupeWindowMin)
+	case o.InFlight < 1 || o.InFlight > MaxInFlight:
+		return fmt.Errorf("jetstream: %d in flight: want 1 to %d", o.InFlight, MaxInFlight)
+	case o.Timeout < 0:
+		return fmt.Errorf("jetstream: timeout %v", o.Timeout)
+	case (o.Cert == "") != (o.Key == ""):
+		return fmt.Errorf("jetstream: a client certificate needs both Cert and Key")
+	}
+	return validPrefix(o.Prefix)
+}
+
+// dedupeWindowMin is the least that a server takes.
+const dedupeWindowMin = 100 * time.Millisecond
+
+func orElse[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
 }
