@@ -24,7 +24,9 @@
 // Guarantees:
 //
 //  1. A right host trips no checker, in whatever way its records settle
-//     (TestARightHostHoldsEverything, TestAnyMeshHoldsEverything).
+//     (TestARightHostHoldsEverything, TestAnyMeshHoldsEverything); and a right
+//     log, whatever its disk does (TestARightLogHoldsDurablePrefix,
+//     TestFilelogsHoldEverything).
 //  2. Each checker trips on each way of breaking its invariant, and says what
 //     was wrong; where the events allow it, it alone trips
 //     (TestOrderTripsOnWhateverGoesBack,

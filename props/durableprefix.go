@@ -84,6 +84,7 @@ const (
 	tried    entryState = iota // not answered
 	accepted                   // the log said that it is stored
 	refused                    // the log said that it is not
+	gone                       // so many records as seq says, which the log reported as missing
 )
 
 func entryOf(e *trace.Event) entry {
@@ -95,6 +96,9 @@ func (x *entry) same(y *entry) bool {
 }
 
 func (x *entry) String() string {
+	if x.state == gone {
+		return "what it reported as missing"
+	}
 	s := fmt.Sprintf("record %d of incarnation %d", x.seq, x.incarnation)
 	if x.stream != 0 {
 		s += fmt.Sprintf(", stream %d", x.stream)

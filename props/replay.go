@@ -34,7 +34,10 @@ func (l *nodeLog) begin(e *trace.Event) {
 	if r.retain > 0 {
 		left := r.retain
 		for first = len(l.entries); first > 0 && left > 0; first-- {
-			if l.entries[first-1].state != refused {
+			switch x := &l.entries[first-1]; {
+			case x.state == gone:
+				left -= min(x.seq, left)
+			case x.state != refused:
 				left--
 			}
 		}
@@ -51,7 +54,7 @@ func (l *nodeLog) replayed(x entry) error {
 		i := max(p.lo, done)
 		for ; i < len(l.entries); i++ {
 			y := &l.entries[i]
-			if y.state != refused && y.hash == x.hash && y.same(&x) {
+			if y.state <= accepted && y.hash == x.hash && y.same(&x) {
 				r.spare = addRun(r.spare, run{i + 1, i + 1})
 			}
 			if i >= p.hi && y.state == accepted {
@@ -67,6 +70,7 @@ func (l *nodeLog) replayed(x entry) error {
 	if len(r.spare) > 0 {
 		r.places, r.spare = r.spare, r.places
 	}
+	x.state = accepted
 	r.shown = append(r.shown, x)
 	return nil
 }
@@ -107,6 +111,9 @@ func (l *nodeLog) damaged(e *trace.Event) error {
 		r.spare = addRun(r.spare, run{p.lo, hi})
 	}
 	r.places, r.spare = r.spare, r.places
+	if e.Count > 0 { // to retention they are as if they were there
+		r.shown = append(r.shown, entry{state: gone, seq: e.Count})
+	}
 	return nil
 }
 
@@ -137,12 +144,14 @@ func (l *nodeLog) end(e *trace.Event) error {
 	}
 	l.drift()
 	l.entries = append(l.entries[:0], r.shown...)
-	n := uint64(len(l.entries))
-	for i := range l.entries {
+	end := r.end
+	for i := len(l.entries) - 1; i >= 0; i-- {
 		x := &l.entries[i]
-		x.state, x.position = accepted, uint64(i)+1
-		if r.end >= n {
-			x.position += r.end - n
+		x.position = end
+		if x.state == gone {
+			end -= min(x.seq, end)
+		} else if end > 1 {
+			end--
 		}
 	}
 	l.hand, l.next, l.synced = len(l.entries), len(l.entries), 0
@@ -205,7 +214,7 @@ func (l *nodeLog) wrong(x *entry) error {
 	for i := range l.entries {
 		y := &l.entries[i]
 		switch {
-		case !y.same(x):
+		case y.state == gone || !y.same(x):
 		case y.hash != x.hash:
 			altered = true
 		case y.state == refused:
@@ -232,7 +241,7 @@ func (l *nodeLog) wrong(x *entry) error {
 		return fmt.Errorf("%s is there with another content than it was handed", x)
 	}
 	for i := range r.shown {
-		if r.shown[i].same(x) {
+		if r.shown[i].state == accepted && r.shown[i].same(x) {
 			return fmt.Errorf("%s is there twice, but the log was handed it once", x)
 		}
 	}

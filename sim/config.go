@@ -56,7 +56,11 @@ type Config struct {
 	// Model makes a node's model; durable is what survived its last crash.
 	// nil means the MeshOS model (package loop/meshos) shaped by Mesh.
 	Model func(node uint64, durable any) loop.Model `yaml:"-"`
-	// Open overrides Appender with the user's own. It runs inside every node.
+	// Open overrides Appender with the user's own. It runs inside every node. If
+	// what it opens can replay what it stored (appender.Replayer), it is a log:
+	// every opening replays it and tells what it holds, for the invariant
+	// durable-prefix; what it says is safe (appender.Positioner) must then
+	// survive. A wrapper that shows no Replay of its own is no log.
 	Open appender.Opener `yaml:"-"`
 	// Exec carries out the actions of the user's own Model; nil refuses none
 	// and does nothing. The MeshOS model brings its own.

@@ -65,6 +65,18 @@
 //     TestReplayCarriesEveryLineAndProlongsTheRun, FuzzLog, FuzzParseLogLine)
 //  17. A distribution draws the same on every machine.
 //     (TestDrawsAreTheSameOnEveryMachine)
+//  18. A crash is a power failure of the node's simulated disk: what was synced
+//     is there after it, what was not is kept or lost as the scenario says, and
+//     calls from before change nothing any more.
+//     (TestACrashIsAPowerFailureOfTheDisk)
+//  19. Faults of a disk strike that of their nodes alone, at their rates, and
+//     are counted. (TestEachDiskFaultStrikesAndIsCounted,
+//     TestDiskFaultsStrikeAtTheirRates, TestADiskIsItsNodesAlone)
+//  20. An appender of your own that is open when its node crashes, or when the
+//     run ends, is closed before the node opens its next, or the run returns:
+//     unless a call is under way in it.
+//     (TestEveryAppenderThatWasOpenedIsClosedOnce,
+//     TestAUsersLogOnARealDiskIsReopenedAfterACrash)
 //
 // Non-guarantees:
 //
@@ -82,5 +94,12 @@
 //     UTC, without a year as of the same year. Two forms in one file may stand
 //     in another order than they happened.
 //  6. The built-in buffering appender is one store per node that survives its
-//     crashes, like a remote one.
+//     crashes, like a remote one. So is an appender of your own, as far as it
+//     can tell: no power fails under it.
+//  7. A filelog whose call hangs in its disk keeps the disk's lock: no epoch can
+//     open another before that call comes back, and the circuit is open so long
+//     (TestACallThatHangsInTheDiskKeepsItLocked).
+//  8. An opened log is replayed to tell what it holds. Of the simulated one this
+//     takes no virtual time; of your own it takes what its Replay takes, within
+//     the deadline of the opening.
 package sim

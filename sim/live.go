@@ -216,6 +216,7 @@ func (l *live) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), liveCloseLimit)
 	defer cancel()
 	err := l.rt.Close(ctx)
+	l.evictAll()
 	if l.load != nil {
 		err = errors.Join(err, l.load.Close())
 	}

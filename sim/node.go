@@ -39,12 +39,13 @@ type node struct {
 	hangs   int                 // faults in force that make calls hang
 	store   *appender.Buffering // the built-in appender's, if it buffers
 	disk    *nodeDisk           // what a filelog is on
+	tenants []*tenancy          // of the user's appenders, those that may be open
 	tried   atomic.Uint64       // records that no fault kept from the innermost appender
 	opens   atomic.Uint64       // calls of open
 
 	past Records // of the incarnations that are over
 
-	_ [16]byte // keeps the nodes of a world on cache lines
+	_ [56]byte // keeps the nodes of a world on cache lines
 }
 
 // reset makes the node a new one, down, of world w.
@@ -83,6 +84,7 @@ func (n *node) counted(open appender.Opener) appender.Opener {
 func (n *node) release() {
 	n.actor.Store(nil)
 	n.model, n.durable, n.store, n.disk, n.open, n.control = nil, nil, nil, nil, nil, nil
+	n.tenants = nil
 	clear(n.spoils[:cap(n.spoils)])
 }
 

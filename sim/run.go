@@ -259,6 +259,7 @@ const progressReports = 100
 func (s *simulation) close() error {
 	err := s.rt.Close(context.Background())
 	err = errors.Join(err, s.k.Unwind())
+	s.evictAll()
 	if s.load != nil {
 		err = errors.Join(err, s.load.Close())
 		s.load = nil

@@ -33,6 +33,8 @@ type recorder struct {
 	key     uint64 // of the latency's draws
 	calls   uint64
 	shared  bool // inner outlives the epoch: it is not to be closed
+	own     *tenancy
+	one     [1]appender.Record
 	ev      trace.Event
 }
 
@@ -43,27 +45,33 @@ var (
 
 // Append stores rec and reports it.
 func (r *recorder) Append(ctx context.Context, rec appender.Record) error {
-	if err := r.begin(ctx, 1); err != nil {
-		return err
-	}
-	if r.log != nil {
-		_, err := r.appendLog(ctx, []appender.Record{rec}, false)
-		return err
-	}
-	if err := r.inner.Append(ctx, rec); err != nil {
-		return err
-	}
-	r.report(&rec)
-	return nil
+	r.one[0] = rec
+	_, err := r.store(ctx, r.one[:], false)
+	return err
 }
 
 // AppendBatch stores recs, or a prefix, and reports what was stored.
 func (r *recorder) AppendBatch(ctx context.Context, recs []appender.Record) (int, error) {
-	if err := r.begin(ctx, len(recs)); err != nil {
-		return 0, err
+	return r.store(ctx, recs, true)
+}
+
+// store is a call that the faults have let through.
+func (r *recorder) store(ctx context.Context, recs []appender.Record, batch bool) (n int, err error) {
+	if !r.own.enter() {
+		return 0, appender.ErrClosed
 	}
+	if err = r.begin(ctx, len(recs)); err == nil {
+		n, err = r.pass(ctx, recs, batch)
+	}
+	r.own.leave()
+	return n, err
+}
+
+// pass hands recs to the appender.
+func (r *recorder) pass(ctx context.Context, recs []appender.Record, batch bool) (n int, err error) {
 	b, ok := r.inner.(appender.BatchAppender)
-	if !ok {
+	switch {
+	case !batch || !ok:
 		// One by one, each reported as soon as it is stored: the call may
 		// panic or hang in the middle.
 		for i := range recs {
@@ -72,11 +80,10 @@ func (r *recorder) AppendBatch(ctx context.Context, recs []appender.Record) (int
 			}
 		}
 		return len(recs), nil
-	}
-	if r.log != nil {
+	case r.log != nil:
 		return r.appendLog(ctx, recs, true)
 	}
-	n, err := b.AppendBatch(ctx, recs)
+	n, err = b.AppendBatch(ctx, recs)
 	for i := range recs[:n] {
 		r.report(&recs[i])
 	}
@@ -132,6 +139,9 @@ func (r *recorder) Close() error {
 	if r.shared {
 		return nil
 	}
+	if !r.own.leaveForGood() {
+		return nil
+	}
 	err := appender.Close(r.inner)
 	r.saved(err)
 	return err
@@ -149,11 +159,12 @@ func (n *node) opener() appender.Opener {
 		var quiet *quietClock
 		switch {
 		case cfg.Open != nil:
+			n.evict(env.Incarnation)
 			inner, err := cfg.Open(ctx, env)
 			if err != nil {
 				return nil, err
 			}
-			r.inner = inner
+			r.inner, r.own = inner, n.tenant(inner, env.Incarnation)
 		case cfg.Appender.Kind == appenderNoOp:
 			r.inner, r.latency = appender.NoOp{}, cfg.Appender.Latency
 		case cfg.Appender.Kind == appenderFilelog:

@@ -77,7 +77,7 @@ func TestEveryFieldIsRead(t *testing.T) {
 		Mesh:     sim.Mesh{Heartbeat: sim.None, Peers: 2, Daemons: sim.None, Crash: 3 * time.Second},
 		Appender: sim.Appender{Kind: "filelog", Capacity: 4, Latency: sim.Exponential(time.Millisecond), Sync: "every 64", SegmentBytes: 4096},
 		Disk: sim.Disk{Read: sim.Constant(time.Microsecond), Write: sim.Uniform(2*time.Microsecond, 3*time.Microsecond),
-			Sync: sim.Exponential(time.Millisecond), Sector: 64, Capacity: 100_000},
+			Sync: sim.Exponential(time.Millisecond), Sector: 64, Tear: true, Loss: "all", Capacity: 100_000},
 		Host: sim.Host{Inbox: 9, Batch: 8, Attempts: 7, Abandoned: 6, Deadline: 5 * time.Second, Grace: 4 * time.Second,
 			Backoff: 3 * time.Second, MaxBackoff: 7 * time.Second, Probe: 2 * time.Second},
 		Network: sim.Network{Latency: sim.Constant(time.Millisecond), Jitter: sim.Pareto(time.Microsecond, 1.5), Loss: 0.25,
