@@ -83,7 +83,8 @@ func decodeHeader(b []byte) (h segmentHeader, ok bool) {
 	return h, h.prevEnd >= 0 && h.head <= h.first
 }
 
-// frameHeader opens a frame.
+// frameHeader opens a frame. One without records is written when a log is closed,
+// for what it says is durable.
 type frameHeader struct {
 	payload uint32 // bytes
 	count   uint32 // records
@@ -122,7 +123,7 @@ func decodeFrameHeader(b []byte, salt uint64, offset int64) (h frameHeader, ok b
 		payload: le.Uint32(b), count: le.Uint32(b[4:]), first: le.Uint64(b[8:]), head: le.Uint64(b[16:]),
 		durable: le.Uint64(b[24:]), firstSeq: le.Uint64(b[32:]), payloadSum: le.Uint32(b[40:]),
 	}
-	if h.count == 0 || h.payload > maxPayload || h.payload < h.count {
+	if h.payload > maxPayload || h.payload < h.count || h.count == 0 && h.payload > 0 {
 		return h, false
 	}
 	return h, le.Uint32(b[44:]) == checksum(salt, offset, b[:44])

@@ -26,8 +26,9 @@ type Log struct {
 	found Recovery
 
 	// syncing is held while the file is synced or changed for another; it
-	// comes before mu.
+	// comes before mu. It guards loose.
 	syncing sync.Mutex
+	loose   []loose
 	// mu is held while a frame is written. It guards what follows.
 	mu     sync.Mutex
 	closed bool
@@ -39,8 +40,15 @@ type Log struct {
 	payload int
 	at      mark // where the next frame goes
 	safe    mark // up to where records survive a power failure
-	synced  time.Duration
-	next    uint64 // least number of the next segment
+	// kept is up to where what is in the file is synced: safe, unless that is
+	// in a segment before.
+	kept   mark
+	synced time.Duration
+	next   uint64 // least number of the next segment
+	// sealed: behind the last frame stands a seal.
+	sealed bool
+	// nameless: the name of the segment that is written to is not durable yet.
+	nameless bool
 	// poison is the failure of a sync: nothing is written to the file any more,
 	// and what is in it behind safe is carried over to a new one first.
 	poison error
@@ -66,6 +74,12 @@ type segment struct {
 	begin  int64
 	end    int64
 	newest uint64 // TimeMs of its last record
+}
+
+// loose is a segment that was left without a sync, under [SyncNever].
+type loose struct {
+	name string
+	err  error // its sync has failed
 }
 
 var (
@@ -223,7 +237,7 @@ func (l *Log) write(recs []appender.Record) error {
 		}
 		return fmt.Errorf("filelog: writing %s at %d: %w", l.o.FS.Path(s.name), l.at.off, err)
 	}
-	l.at = after
+	l.at, l.sealed = after, false
 	s.end, s.last, s.newest = after.off, after.pos, recs[len(recs)-1].TimeMs
 	l.publish()
 	return nil
@@ -311,20 +325,48 @@ func (l *Log) Close() error {
 	case l.poison != nil:
 		err = l.carry()
 	default:
-		s := &l.segs[len(l.segs)-1]
-		if l.zeroed > s.end {
-			err = l.file.Truncate(s.end)
-		}
-		if l.at.pos > l.safe.pos || l.zeroed > s.end {
-			if err2 := l.file.Sync(); err2 != nil {
-				err = fmt.Errorf("%w: %w", ErrSync, err2)
-			} else {
-				l.safe = l.at
-				l.publish()
-			}
-		}
+		err = l.finish()
 	}
 	return errors.Join(err, l.file.Close(), l.lock.Close())
+}
+
+// finish makes everything durable, for the last time. The caller holds both
+// locks.
+func (l *Log) finish() error {
+	s := &l.segs[len(l.segs)-1]
+	var err error
+	if l.zeroed > s.end {
+		err = l.file.Truncate(s.end)
+	}
+	if l.at.pos > l.safe.pos || l.zeroed > s.end {
+		if err = errors.Join(err, l.settleLoose()); err == nil {
+			err = l.syncFile(l.nameless)
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrSync, err)
+		}
+		l.settled(l.at)
+	}
+	if !l.sealed {
+		l.seal()
+	}
+	return nil
+}
+
+// seal notes in the file that all of it is durable, so that damage to the last
+// frames is told from a torn tail. Where this fails, it is not told. The caller
+// holds both locks.
+func (l *Log) seal() {
+	s := &l.segs[len(l.segs)-1]
+	var b [frameHeaderSize]byte
+	h := frameHeader{first: l.at.pos, head: l.at.head, durable: l.safe.pos}
+	h.payloadSum = checksum(s.salt, l.at.off+frameHeaderSize, nil)
+	h.encode(b[:], s.salt, l.at.off)
+	if n, err := l.file.WriteAt(b[:], l.at.off); err != nil || n < len(b) {
+		_ = l.file.Truncate(l.at.off)
+		return
+	}
+	_ = l.file.Sync()
 }
 
 // Stats counts since the log was opened. Delivered is what was acknowledged;

@@ -15,7 +15,6 @@ import (
 
 var ctx = context.Background()
 
-
 func genRecord(t *rapid.T, seq uint64) appender.Record {
 	return appender.Record{
 		Seq: seq, TimeMs: rapid.Uint64().Draw(t, "time"), Daemon: rapid.SampledFrom([]uint64{0, 1, 1 << 63, ^uint64(0)}).Draw(t, "daemon"),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"meshsim/appender"
 )
@@ -43,7 +44,7 @@ func Open(ctx context.Context, o Options, env appender.Env) (_ *Log, err error) 
 	if n := len(all); n > 0 {
 		l.next = all[n-1].number + 1
 	}
-	c := judge(o.FS, all)
+	c := judge(o.FS, all, o.Sync.kind == syncNever)
 	l.found = c.report
 	if len(l.found.Damage) > 0 && o.Damage == Refuse {
 		return nil, l.found.Damage[0]
@@ -94,6 +95,10 @@ func (l *Log) adopt(c *chain) error {
 		} else if n := len(l.segs); n > 0 {
 			seg.first, seg.last = l.segs[n-1].last, l.segs[n-1].last
 		}
+		// What is lost at the end of a segment belongs to it.
+		if n := len(l.segs); n > 0 && !s.unreadable {
+			l.segs[n-1].last = max(l.segs[n-1].last, seg.first)
+		}
 		l.segs = append(l.segs, seg)
 	}
 	// The newest first: what a crash leaves of this is a log that is torn at
@@ -111,8 +116,11 @@ func (l *Log) adopt(c *chain) error {
 		}
 	}
 	l.at = mark{pos: c.last, head: c.head}
+	if err := l.secure(c); err != nil {
+		return err
+	}
 	if n := len(c.segs); n > 0 {
-		if err := l.resume(c.segs[n-1]); err != nil {
+		if err := l.resume(c.segs[n-1], c.durable); err != nil {
 			return err
 		}
 	}
@@ -127,17 +135,82 @@ func (l *Log) adopt(c *chain) error {
 		if err != nil {
 			return err
 		}
-		l.file, l.segs = file, append(l.segs, seg)
+		l.file, l.segs, l.nameless = file, append(l.segs, seg), l.o.Sync.kind == syncNever
 	}
-	l.safe = l.at
+	l.safe, l.kept = l.at, l.at
 	l.found.Segments = len(l.segs)
 	return nil
 }
 
+// secure makes what was found safe, and with it every name: it may be in the
+// page cache alone.
+func (l *Log) secure(c *chain) error {
+	if len(c.segs) == 0 {
+		return nil
+	}
+	for _, s := range c.segs[:len(c.segs)-1] {
+		if s.unreadable || s.last().last <= c.durable {
+			continue
+		}
+		f, err := l.o.FS.Open(s.name)
+		if err == nil {
+			err = errors.Join(l.rewrite(f, s, c.durable), f.Close())
+		}
+		if err != nil {
+			return fmt.Errorf("filelog: opening %s: %w", l.o.FS.Path(s.name), err)
+		}
+	}
+	if err := l.o.FS.SyncDir(); err != nil {
+		return fmt.Errorf("filelog: opening %s: %w: %w", l.o.FS.Path(""), ErrSync, err)
+	}
+	return nil
+}
+
+// rewrite writes the frames of a segment that are not known to be durable once
+// more, and syncs them. A sync alone would not do: one that failed, before the
+// last process died, has left pages that are clean, and not on the disk.
+func (l *Log) rewrite(f File, s *scanned, durable uint64) error {
+	w, err := newWindow(f)
+	if err != nil {
+		return err
+	}
+	off := int64(0)
+	if durable > s.header.first {
+		for off = framesBegin; off < s.last().end; {
+			h, _, ok, err := w.frame(s.header.salt, off, s.last().end)
+			if err != nil {
+				return err
+			}
+			if !ok || h.first+uint64(h.count) > durable {
+				break // or damaged: what follows is written as it is
+			}
+			off += h.size()
+		}
+	}
+	end := min(s.last().end, w.size) // the last frame's padding may be missing
+	for off < end {
+		b, err := w.at(off, min(windowBytes, end-off))
+		if err == nil && len(b) == 0 {
+			err = io.ErrUnexpectedEOF
+		}
+		if err == nil {
+			_, err = f.WriteAt(b, off)
+		}
+		if err != nil {
+			return err
+		}
+		off += int64(len(b))
+	}
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("%w: %w", ErrSync, err)
+	}
+	return nil
+}
+
 // resume makes the last segment the one written to, without what is torn behind
-// its last frame. What was read may be in the page cache alone, so it is synced:
-// from here on it counts as safe. A segment that is damaged is left as it is.
-func (l *Log) resume(s *scanned) error {
+// its last frame, and makes it safe. A segment that is damaged is left as it
+// is.
+func (l *Log) resume(s *scanned, durable uint64) error {
 	if s.unreadable || s.hurt {
 		return nil
 	}
@@ -163,18 +236,18 @@ func (l *Log) resume(s *scanned) error {
 		return fail(err)
 	}
 	l.found.torn(fsys.Path(s.name), end, torn-end)
-	if w.size > end {
+	if w.size != end {
 		if err := f.Truncate(end); err != nil {
 			return fail(err)
 		}
 	}
-	if err := f.Sync(); err != nil {
-		return fail(fmt.Errorf("%w: %w", ErrSync, err))
+	if err := l.rewrite(f, s, durable); err != nil {
+		return fail(err)
 	}
-	if err := fsys.SyncDir(); err != nil {
-		return fail(fmt.Errorf("%w: %w", ErrSync, err))
-	}
-	l.file, l.at.off = f, end
+	// The seal is written over: it may be among what is not safe.
+	l.file, l.at.off = f, s.last().records
+	l.sealed = l.at.off < end
+	l.segs[len(l.segs)-1].end = l.at.off
 	return nil
 }
 

@@ -2,6 +2,7 @@ package filelog
 
 import (
 	"fmt"
+	"slices"
 )
 
 // Recovery is what opening a log found besides whole records.
@@ -40,6 +41,7 @@ func (r *Recovery) String() string {
 type chain struct {
 	segs       []*scanned // with their spans cut to what counts
 	head, last uint64     // positions of the oldest record, and behind the newest
+	durable    uint64     // position that something that counts knows to be durable
 	lastSeq    uint64
 	report     Recovery
 	// cut is the segment whose end is torn, nil if none is; those behind it
@@ -54,7 +56,10 @@ type chain struct {
 // are damaged, and what is behind the gap counts; if not, the gap is where the
 // power failed, and nothing behind it counts, so that what counts is always a
 // prefix of what was appended.
-func judge(fsys FS, all []*scanned) *chain {
+//
+// lax says that not even the headers of segments were synced before frames were
+// written behind them.
+func judge(fsys FS, all []*scanned, lax bool) *chain {
 	c := &chain{}
 	for len(all) > 0 && all[len(all)-1].blank {
 		// The machine stopped while the segment was being made.
@@ -69,50 +74,94 @@ func judge(fsys FS, all []*scanned) *chain {
 		for j := len(all[i].spans) - 1; j >= 0; j-- {
 			durable = max(durable, all[i].spans[j].durable)
 			known[i][j] = durable
-			c.head = max(c.head, all[i].spans[j].head)
 		}
 	}
-	pos, begun := c.head, false
+	pos := c.walk(fsys, all, known, lax)
+	c.front(fsys, pos, durable)
+	c.last = pos
+	c.report.First, c.report.Records, c.report.Segments = c.head, c.last-c.head, len(c.segs)
+	return c
+}
+
+// walk goes from span to span, and returns the position behind the last that
+// counts.
+func (c *chain) walk(fsys FS, all []*scanned, known [][]uint64, lax bool) (pos uint64) {
 	var lost *CorruptError // in front of pos, of a length not known yet
+	begun := false
 	for i, s := range all {
 		if s.unreadable {
+			if lax && c.knownBehind(known, i) <= pos {
+				c.surplus = append(c.surplus, all[i:]...)
+				return pos
+			}
 			lost = c.damaged(&CorruptError{
 				Path: fsys.Path(s.name), First: pos, Seq: c.lastSeq, Reason: "the segment's header is not whole",
 			})
 			c.segs = append(c.segs, s)
 			continue
 		}
-		if s.hurt {
-			c.damaged(&CorruptError{Path: fsys.Path(s.name), First: s.header.first, Seq: c.lastSeq, Reason: "one of the two copies of the segment's header is not whole; nothing is lost by it"})
+		if s.hurt && !(lax && known[i][0] <= s.header.first) {
+			c.damaged(&CorruptError{
+				Path: fsys.Path(s.name), First: s.header.first, Seq: c.lastSeq,
+				Reason: "one of the two copies of the segment's header is not whole; nothing is lost by it",
+			})
 		}
 		for j := range s.spans {
 			sp := &s.spans[j]
 			switch {
-			case sp.first == pos:
-			case sp.first < pos && !begun:
-				// Dropped by retention, but still there.
+			case !begun || sp.first == pos:
 			case sp.first < pos:
 				continue // what a failed sync left behind: it was carried over
 			case lost != nil:
 				lost.Records = sp.first - pos
 			case known[i][j] > pos:
 				c.gap(fsys, all, i, j, pos, sp)
-			case begun:
-				c.cutAt(all, i, j)
-				return c.finish(fsys, pos)
 			default:
-				c.head = sp.first // the oldest were dropped, and it was not durable which
+				c.cutAt(all, i, j)
+				return pos
 			}
-			lost = nil
-			pos = max(pos, sp.last)
-			begun = begun || sp.last > c.head || sp.last >= pos
+			begun, lost = true, nil
+			pos = sp.last
+			c.head, c.durable = max(c.head, sp.head), max(c.durable, sp.durable)
 			if sp.last > sp.first {
 				c.lastSeq = sp.lastSeq
 			}
 		}
 		c.segs = append(c.segs, s)
 	}
-	return c.finish(fsys, pos)
+	return pos
+}
+
+// front compares where the log begins with where it is to begin.
+func (c *chain) front(fsys FS, pos, durable uint64) {
+	c.head = min(c.head, pos)
+	// What was lost, but would be dropped by now, is not missed.
+	c.report.Damage = slices.DeleteFunc(c.report.Damage, func(e *CorruptError) bool {
+		return e.Records > 0 && e.First+e.Records <= c.head
+	})
+	i := slices.IndexFunc(c.segs, func(s *scanned) bool { return !s.unreadable })
+	if i < 0 {
+		return
+	}
+	switch first := c.segs[i].header.first; {
+	case i > 0 || first <= c.head:
+	case durable > c.head:
+		c.report.Damage = slices.Insert(c.report.Damage, 0, &CorruptError{
+			Path: fsys.Path(c.segs[0].name), Offset: framesBegin, First: c.head, Records: first - c.head, Reason: "the segment in front is gone",
+		})
+	default:
+		c.head = first // the oldest were dropped, and it was not durable which
+	}
+}
+
+// knownBehind is what the segments behind the i-th know to be durable.
+func (c *chain) knownBehind(known [][]uint64, i int) uint64 {
+	for _, k := range known[i+1:] {
+		if len(k) > 0 {
+			return k[0]
+		}
+	}
+	return 0
 }
 
 func (c *chain) damaged(e *CorruptError) *CorruptError {
@@ -150,13 +199,4 @@ func (c *chain) cutAt(all []*scanned, i, j int) {
 		i++
 	}
 	c.surplus = append(c.surplus, all[i:]...)
-}
-
-// finish looks at what is behind the last whole frame.
-func (c *chain) finish(fsys FS, pos uint64) *chain {
-	c.last = pos
-	c.head = min(c.head, pos)
-	c.report.First, c.report.Records = c.head, c.last-c.head
-	c.report.Segments = len(c.segs)
-	return c
 }

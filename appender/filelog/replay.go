@@ -102,7 +102,7 @@ func (r *reader) round(ctx context.Context) error {
 	}
 	if !r.begun && len(extents) > 0 {
 		r.begun = true
-		r.pos = max(head, extents[0].header.first)
+		r.pos = head
 	}
 	for i := range extents {
 		x := &extents[i]
@@ -247,7 +247,7 @@ func (r *reader) segment(ctx context.Context, x *extent) error {
 // than dropped.
 func (r *reader) missing(x *extent) (bool, error) {
 	if r.log != nil {
-		return r.log.oldest.Load() < x.header.first && x.header.durable > r.pos, nil
+		return r.log.oldest.Load() < x.header.first, nil
 	}
 	s := x.scanned
 	if err := s.readFrames(r.fs, s.size); err != nil {

@@ -29,11 +29,14 @@ func (l *Log) sync(before, after mark, number uint64) error {
 		return appender.ErrClosed // and closing told whether it was synced
 	}
 	err := l.poison
-	at := l.at
+	at, nameless := l.at, l.nameless
 	l.mu.Unlock()
 	if err == nil {
 		// Frames may be written meanwhile, but the file is not changed.
-		err = l.file.Sync()
+		if err := l.settleLoose(); err != nil {
+			return fmt.Errorf("%w: %w", ErrSync, err)
+		}
+		err = l.syncFile(nameless)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -54,9 +57,42 @@ func (l *Log) sync(before, after mark, number uint64) error {
 	return fmt.Errorf("%w: %w: %w: %w", ErrSync, appender.ErrUnknownOutcome, err, again)
 }
 
+// syncFile syncs the file that is written to, and its name if that is due. The
+// caller holds syncing.
+func (l *Log) syncFile(nameless bool) error {
+	if err := l.file.Sync(); err != nil || !nameless {
+		return err
+	}
+	return l.o.FS.SyncDir()
+}
+
+// settleLoose syncs the segments that were left without a sync. One that fails
+// is not synced again: what it holds is never safe any more, and no sync
+// succeeds while it is there. The caller holds syncing.
+func (l *Log) settleLoose() error {
+	for len(l.loose) > 0 {
+		s := &l.loose[0]
+		f, err := l.o.FS.Open(s.name)
+		switch {
+		case err == nil && s.err == nil:
+			s.err = f.Sync()
+			err = errors.Join(s.err, f.Close())
+		case err == nil:
+			err = errors.Join(s.err, f.Close())
+		case gone(err):
+			err = nil // retention dropped it
+		}
+		if err != nil {
+			return err
+		}
+		l.loose = l.loose[1:]
+	}
+	return nil
+}
+
 // settled notes that a sync succeeded. The caller holds mu.
 func (l *Log) settled(at mark) {
-	l.safe = at
+	l.safe, l.kept, l.nameless = at, at, false
 	if l.o.Sync.kind == syncInterval {
 		l.synced = l.env.Clock.Now()
 	}
@@ -90,11 +126,12 @@ func (l *Log) roll() error {
 	if err != nil {
 		return err
 	}
+	if l.at.pos > l.safe.pos {
+		l.loose = append(l.loose, loose{name: old.name})
+	}
 	l.turn(file, seg)
 	l.at = mark{off: framesBegin, pos: l.at.pos, head: l.at.head}
-	if l.safe.pos == l.at.pos {
-		l.safe.off = framesBegin
-	}
+	l.kept = l.at
 	return nil
 }
 
@@ -105,7 +142,7 @@ func (l *Log) turn(file File, seg segment) {
 		_ = l.file.Truncate(old.end) // gives room back; what is there does not count
 	}
 	_ = l.file.Close() // it is synced, or it never was to be
-	l.file, l.zeroed = file, 0
+	l.file, l.zeroed, l.nameless = file, 0, l.o.Sync.kind == syncNever
 	l.segs = append(l.segs, seg)
 }
 
@@ -156,7 +193,7 @@ func (l *Log) create(at mark, prevEnd int64) (File, segment, error) {
 // whatever a power failure may bring back. The caller holds both locks.
 func (l *Log) carry() error {
 	old := &l.segs[len(l.segs)-1]
-	file, seg, err := l.create(mark{pos: l.safe.pos, head: l.safe.head}, l.safe.off)
+	file, seg, err := l.create(mark{pos: l.kept.pos, head: l.kept.head}, l.kept.off)
 	if err != nil {
 		return err
 	}
@@ -173,7 +210,7 @@ func (l *Log) carry() error {
 		l.next = seg.number + 1
 		return errors.Join(err, file.Close(), l.o.FS.Remove(seg.name))
 	}
-	old.end, old.last = l.safe.off, l.safe.pos
+	old.end, old.last = l.kept.off, l.kept.pos
 	if old.last == old.first {
 		old.newest = 0
 	}
@@ -184,15 +221,15 @@ func (l *Log) carry() error {
 	return nil
 }
 
-// copyFrames copies the frames between the marks safe and at, as they can be
+// copyFrames copies the frames between the marks kept and at, as they can be
 // read back, to the beginning of a new segment.
 func (l *Log) copyFrames(from *segment, to File, seg *segment) (mark, error) {
-	at := mark{off: framesBegin, pos: l.safe.pos, head: l.safe.head}
+	at := mark{off: framesBegin, pos: l.kept.pos, head: l.kept.head}
 	w, err := newWindow(l.file)
 	if err != nil {
 		return at, err
 	}
-	for off := l.safe.off; off < l.at.off; {
+	for off := l.kept.off; off < l.at.off; {
 		h, payload, ok, err := w.frame(from.salt, off, l.at.off)
 		if err != nil {
 			return at, err

@@ -127,6 +127,7 @@ type span struct {
 	durable     uint64 // the largest that a frame in it tells of
 	head        uint64
 	lastSeq     uint64
+	records     int64 // where its last frame with records ends
 }
 
 // scanned is what was found in one file.
@@ -220,7 +221,7 @@ func (s *scanned) readHeader(fsys FS) (err error) {
 	}
 	h := &s.header
 	s.spans = append(s.spans, span{
-		begin: framesBegin, end: framesBegin, first: h.first, last: h.first, durable: h.durable, head: h.head,
+		begin: framesBegin, end: framesBegin, first: h.first, last: h.first, durable: h.durable, head: h.head, records: framesBegin,
 	})
 	return nil
 }
@@ -245,17 +246,18 @@ func (s *scanned) readFrames(fsys FS, limit int64) error {
 		}
 		if ok && h.first >= run.last {
 			if h.first > run.last || off > run.end {
-				s.spans = append(s.spans, span{begin: off, first: h.first, durable: run.durable, head: run.head})
+				s.spans = append(s.spans, span{begin: off, first: h.first, durable: run.durable, head: run.head, lastSeq: run.lastSeq, records: off})
 				run = s.last()
 			}
-			seq, newest, ok := inspect(&h, payload)
-			if !ok {
-				return fail(fmt.Errorf("the frame at offset %d is of an unknown format", off))
+			if h.count > 0 {
+				if run.lastSeq, s.newest, ok = inspect(&h, payload); !ok {
+					return fail(fmt.Errorf("the frame at offset %d is of an unknown format", off))
+				}
+				run.records = off + h.size()
 			}
 			off += h.size()
 			run.end, run.last = off, h.first+uint64(h.count)
 			run.durable, run.head = max(run.durable, h.durable), max(run.head, h.head)
-			run.lastSeq, s.newest = seq, newest
 			continue
 		}
 		if off, ok, err = w.find(salt, off+frameAlign, limit, run.last); err != nil {

@@ -40,7 +40,8 @@ type Counts struct {
 	Torn     uint64 // sectors that were kept in part
 	Flipped  uint64 // bits turned at rest
 	NoSpace  uint64 // writes and creations that found the disk full
-	Unsynced uint64 // sectors lost or kept by syncs that failed
+	Syncs    uint64 // syncs that failed
+	Unsynced uint64 // sectors lost or kept by them
 }
 
 // inode is a file's content.

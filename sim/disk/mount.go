@@ -413,6 +413,7 @@ func (f *handle) Sync() error {
 
 // fail is what a sync that fails leaves: everything is clean.
 func (n *inode) fail(d *Disk) {
+	d.counts.Syncs++
 	for i := range n.dirty {
 		w := &n.dirty[i]
 		if w.data == nil {
