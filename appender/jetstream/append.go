@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"meshsim/appender"
 )
 
@@ -75,11 +77,29 @@ func (a *Appender) finish() {
 	<-a.busy
 }
 
-// bounded is a context that ends when the call must.
+// bounded is a context that ends when the call must, and when the connection
+// breaks: the client would wait for an answer that cannot come any more.
 func (a *Appender) bounded(c *call) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithDeadline(c.ctx, c.deadline)
-	stop := context.AfterFunc(a.life, cancel)
-	return ctx, func() { stop(); cancel() }
+	deadline, cancelDeadline := context.WithDeadline(c.ctx, c.deadline)
+	ctx, cancel := context.WithCancelCause(deadline)
+	closed := context.AfterFunc(a.life, func() { cancel(appender.ErrClosed) })
+	status := a.link.conn.StatusChanged(nats.DISCONNECTED, nats.RECONNECTING, nats.CLOSED)
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		select {
+		case <-status:
+			cancel(errCut)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		cancel(nil)
+		<-gone
+		cancelDeadline()
+		closed()
+		a.link.conn.RemoveStatusListener(status)
+	}
 }
 
 // refuse makes the error of a record: an unknown outcome if the record was
@@ -130,23 +150,33 @@ func (a *Appender) appendAll(c *call, recs []appender.Record) (n int, err error)
 	}
 }
 
-// settle finds out what the stream holds. It waits for a connection if records
-// of this call depend on it.
-func (a *Appender) settle(c *call, wait bool) error {
-	if err := c.over(); err != nil {
-		return err
-	}
-	if wait {
-		if err := a.pipe.awaitConnection(c); err != nil {
+// settle finds out what the stream holds. If records of this call depend on it
+// it tries again as long as the call may last; otherwise it needs a connection
+// that is there and stays.
+func (a *Appender) settle(c *call, insist bool) error {
+	for {
+		if err := c.over(); err != nil {
+			return err
+		}
+		if insist {
+			if err := a.pipe.awaitConnection(c); err != nil {
+				return err
+			}
+		}
+		if !a.pipe.reset() {
+			if insist {
+				continue
+			}
+			return ErrNotConnected
+		}
+		ctx, cancel := a.bounded(c)
+		err := a.takeOver(ctx, false)
+		cut := context.Cause(ctx) == errCut
+		cancel()
+		if err == nil || !insist || !cut && !errors.Is(err, ErrNotConnected) {
 			return err
 		}
 	}
-	if !a.pipe.reset() {
-		return ErrNotConnected
-	}
-	ctx, cancel := a.bounded(c)
-	defer cancel()
-	return a.takeOver(ctx, false)
 }
 
 // skipStored counts the records at the beginning of recs that were found in the

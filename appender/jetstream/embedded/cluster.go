@@ -79,7 +79,11 @@ func startCluster(n int, o Options) (*Cluster, error) {
 			return nil, err
 		}
 	}
-	if err := c.await("a leader of the cluster", func(s *Server) bool { return s.srv.JetStreamIsLeader() }); err != nil {
+	// Streams are placed on the servers that the leader knows of.
+	err = c.await("leader of the whole cluster", func(s *Server) bool {
+		return s.srv.JetStreamIsLeader() && len(s.srv.JetStreamClusterPeers()) == n
+	})
+	if err != nil {
 		c.Shutdown()
 		return nil, err
 	}
@@ -175,7 +179,7 @@ func (c *Cluster) StopLeader(stream string) int {
 
 // AwaitLeader waits until a server leads the stream.
 func (c *Cluster) AwaitLeader(stream string) error {
-	return c.await("a leader of stream "+stream, func(s *Server) bool {
+	return c.await("leader of stream "+stream, func(s *Server) bool {
 		return s.srv.JetStreamIsStreamLeader(account, stream)
 	})
 }
