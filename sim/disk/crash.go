@@ -2,7 +2,9 @@ package disk
 
 import (
 	"maps"
+	"math"
 	"slices"
+	"strings"
 )
 
 // Crash is a power failure: every mount is dead, the lock is free, and what was
@@ -54,7 +56,7 @@ func (d *Disk) Pieces() []Piece {
 }
 
 // pieces calls f with each piece and with what keeps its first bytes.
-func (d *Disk) pieces(f func(Piece, func(bytes int))) {
+func (d *Disk) pieces(f func(p Piece, keep func(bytes int))) {
 	index := 0
 	next := func(p Piece, keep func(int)) {
 		p.Index = index
@@ -62,20 +64,34 @@ func (d *Disk) pieces(f func(Piece, func(bytes int))) {
 		f(p, keep)
 	}
 	for _, n := range d.inodes() {
-		for i := range n.dirty {
-			w := &n.dirty[i]
-			if w.data == nil {
-				next(Piece{Name: w.name, Op: OpTruncate, Bytes: 1}, func(int) { n.store(w, 0, 0) })
-				continue
-			}
-			d.sectors(w, func(from, to int) {
-				next(Piece{Name: w.name, Op: OpWrite, Offset: w.off + int64(from), Bytes: to - from},
-					func(bytes int) { n.store(w, from, from+bytes) })
-			})
-		}
+		d.parts(n, next)
 	}
 	for _, c := range d.renames {
 		next(Piece{Name: c.from, Op: c.op, Bytes: 1}, func(int) { c.apply(d.durable) })
+	}
+}
+
+// all keeps a piece whole, whatever its length.
+const all = math.MaxInt
+
+// parts calls f with each piece of a file's content that is not synced.
+func (d *Disk) parts(n *inode, f func(p Piece, keep func(bytes int))) {
+	for i := range n.dirty {
+		w := &n.dirty[i]
+		if w.data == nil {
+			f(Piece{Name: w.name, Op: OpTruncate, Offset: w.size, Bytes: 1}, func(int) { n.store(w, 0, 0) })
+			continue
+		}
+		if end := w.off + int64(len(w.data)); w.grows {
+			// A size may get to the disk without the bytes that it is for.
+			f(Piece{Name: w.name, Op: OpTruncate, Offset: end, Bytes: 1}, func(int) {
+				n.stored = resize(n.stored, max(int64(len(n.stored)), end))
+			})
+		}
+		d.sectors(w, func(from, to int) {
+			f(Piece{Name: w.name, Op: OpWrite, Offset: w.off + int64(from), Bytes: to - from},
+				func(bytes int) { n.store(w, from, from+min(bytes, to-from)) })
+		})
 	}
 }
 
@@ -193,9 +209,9 @@ func (d *Disk) syncNames() {
 	d.renames = nil
 }
 
-// Flip turns a bit of a file at rest, on the disk and in the cache: bit is
-// counted from the file's first, and must be within what is on the disk. It
-// reports whether there was one.
+// Flip turns a bit of a file at rest: on the disk, and in the cache as well
+// unless what is there is newer. bit is counted from the file's first, and must
+// be within what is on the disk. It reports whether there was one.
 func (d *Disk) Flip(name string, bit int64) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -209,11 +225,19 @@ func (d *Disk) flip(name string, bit int64) bool {
 	}
 	mask := byte(1) << (bit % 8)
 	n.stored[bit/8] ^= mask
-	if bit/8 < int64(len(n.cache)) {
+	if bit/8 < int64(len(n.cache)) && !n.covers(bit/8) {
 		n.cache[bit/8] ^= mask
 	}
 	d.counts.Flipped++
 	return true
+}
+
+// covers reports whether the cache holds a byte, or a size, that is newer than
+// what is on the disk at off.
+func (n *inode) covers(off int64) bool {
+	return slices.ContainsFunc(n.dirty, func(w write) bool {
+		return w.data == nil || w.off <= off && off < w.off+int64(len(w.data))
+	})
 }
 
 // FlipSome turns a bit, drawn among all that are on the disk, of files whose
@@ -223,7 +247,7 @@ func (d *Disk) FlipSome(prefix string) (name string, bit int64, ok bool) {
 	defer d.mu.Unlock()
 	var bits int64
 	names := slices.Sorted(maps.Keys(d.names))
-	names = slices.DeleteFunc(names, func(s string) bool { return !hasPrefix(s, prefix) })
+	names = slices.DeleteFunc(names, func(s string) bool { return !strings.HasPrefix(s, prefix) })
 	for _, s := range names {
 		bits += 8 * int64(len(d.names[s].stored))
 	}

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"encoding/binary"
 	"hash/fnv"
 	"maps"
 	"slices"
@@ -61,6 +62,8 @@ type write struct {
 	off  int64
 	data []byte
 	size int64 // of a truncation; data is nil
+	// grows: it made the file longer.
+	grows bool
 }
 
 // change is one of a name.
@@ -160,21 +163,51 @@ func (d *Disk) Clone() *Disk {
 	return c
 }
 
-// Digest is a hash of what is on the disk and in its cache.
+// Digest is a hash of all that the disk's answers depend on, but for the rules
+// in force and for which handles are open: what is stored, what is cached and
+// not synced, the capacity, the draws and what was counted.
 func (d *Disk) Digest() uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	h := fnv.New64a()
-	for _, names := range []map[string]*inode{d.names, d.durable} {
-		for _, name := range slices.Sorted(maps.Keys(names)) {
-			n := names[name]
-			_, _ = h.Write([]byte(name))
-			_, _ = h.Write([]byte{0})
-			_, _ = h.Write(n.cache)
-			_, _ = h.Write([]byte{0})
-			_, _ = h.Write(n.stored)
+	number := func(xs ...uint64) {
+		var b [8]byte
+		for _, x := range xs {
+			binary.LittleEndian.PutUint64(b[:], x)
+			_, _ = h.Write(b[:])
 		}
 	}
+	text := func(b []byte) {
+		number(uint64(len(b)))
+		_, _ = h.Write(b)
+	}
+	for _, names := range []map[string]*inode{d.names, d.durable} {
+		number(uint64(len(names)))
+		for _, name := range slices.Sorted(maps.Keys(names)) {
+			text([]byte(name))
+			number(names[name].id)
+		}
+	}
+	for _, n := range d.inodes() {
+		number(n.id, uint64(len(n.dirty)))
+		text(n.cache)
+		text(n.stored)
+		for i := range n.dirty {
+			w := &n.dirty[i]
+			number(uint64(w.off), uint64(w.size))
+			text(w.data)
+		}
+	}
+	for _, c := range d.renames {
+		number(uint64(c.op))
+		text([]byte(c.from))
+		text([]byte(c.to))
+	}
+	number(uint64(d.used), uint64(d.o.Capacity), d.draws)
+	number(d.calls[:]...)
+	number(d.struck[:]...)
+	c := &d.counts
+	number(c.Crashes, c.Kills, c.Lost, c.Kept, c.Torn, c.Flipped, c.NoSpace, c.Unsynced)
 	return h.Sum64()
 }
 

@@ -96,7 +96,9 @@ func (k Kind) String() string { return kindNames[k] }
 
 // Rule says which calls are struck, and how. Its conditions must hold together.
 type Rule struct {
-	Op   Op
+	Op Op
+	// Any makes it calls of every kind, whatever Op says.
+	Any  bool
 	Kind Kind
 	// Prefix is how the file's name begins.
 	Prefix string
@@ -127,7 +129,8 @@ type Piece struct {
 	// Name is the file's, at the time.
 	Name string
 	Op   Op // OpWrite, OpTruncate, OpCreate, OpRemove or OpRename
-	// Offset and Bytes are a write's, within one sector.
+	// Offset and Bytes are a write's, within one sector. Of a change of size,
+	// Offset is the size, and Bytes is 1 as for names: there are no halves.
 	Offset int64
 	Bytes  int
 }
