@@ -50,6 +50,9 @@ type segmentHeader struct {
 	salt   uint64
 	first  uint64 // position of the first record
 	head   uint64 // position of the oldest record retained, when it was made
+	// prev is the number of the segment before, 0 if there is none. Numbers have
+	// gaps: one under which a segment could not be made is not used again.
+	prev uint64
 	// prevEnd is where the segment before ends, whatever else is found there:
 	// bytes that a failed sync left behind are not to come back.
 	prevEnd int64
@@ -65,7 +68,7 @@ func (h *segmentHeader) encode(b []byte) {
 	le.PutUint64(b[32:], h.head)
 	le.PutUint64(b[40:], uint64(h.prevEnd))
 	le.PutUint64(b[48:], h.durable)
-	le.PutUint32(b[56:], 0)
+	le.PutUint32(b[56:], uint32(h.number-h.prev))
 	le.PutUint32(b[60:], crc32.Checksum(b[:60], castagnoli))
 	copy(b[headerSize:framesBegin], b[:headerSize])
 }
@@ -80,6 +83,7 @@ func decodeHeader(b []byte) (h segmentHeader, ok bool) {
 		number: le.Uint64(b[8:]), salt: le.Uint64(b[16:]), first: le.Uint64(b[24:]),
 		head: le.Uint64(b[32:]), prevEnd: int64(le.Uint64(b[40:])), durable: le.Uint64(b[48:]),
 	}
+	h.prev = h.number - uint64(le.Uint32(b[56:]))
 	return h, h.prevEnd >= 0 && h.head <= h.first
 }
 
@@ -95,7 +99,7 @@ type frameHeader struct {
 	// bad frame in front of a good one tells damage from what was never synced.
 	durable    uint64
 	firstSeq   uint64
-	payloadSum uint32
+	payloadSum uint32 // of the payload and the zeros that fill it up
 }
 
 // size is what the frame takes in its file.

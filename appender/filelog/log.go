@@ -52,6 +52,7 @@ type Log struct {
 	// poison is the failure of a sync: nothing is written to the file any more,
 	// and what is in it behind safe is carried over to a new one first.
 	poison error
+	loss   error // what carrying over has lost, until somebody is told
 
 	end, durable, oldest atomic.Uint64 // positions
 	accepted, failed     atomic.Uint64
@@ -222,10 +223,9 @@ func (l *Log) write(recs []appender.Record) error {
 	if c := uint64(l.o.MaxRecords); c > 0 && after.pos-after.head > c {
 		after.head = after.pos - c
 	}
-	payload := l.buf[frameHeaderSize:][:l.payload]
 	h := frameHeader{
-		payload: uint32(len(payload)), count: uint32(len(recs)), first: l.at.pos, head: after.head, durable: l.safe.pos,
-		firstSeq: recs[0].Seq, payloadSum: checksum(s.salt, l.at.off+frameHeaderSize, payload),
+		payload: uint32(l.payload), count: uint32(len(recs)), first: l.at.pos, head: after.head, durable: l.safe.pos,
+		firstSeq: recs[0].Seq, payloadSum: checksum(s.salt, l.at.off+frameHeaderSize, l.buf[frameHeaderSize:]),
 	}
 	h.encode(l.buf, s.salt, l.at.off)
 	l.fill(after.off)
@@ -323,7 +323,7 @@ func (l *Log) Close() error {
 	var err error
 	switch {
 	case l.poison != nil:
-		err = l.carry()
+		err = l.carry(l.at)
 	default:
 		err = l.finish()
 	}

@@ -149,7 +149,7 @@ func (l *Log) secure(c *chain) error {
 		return nil
 	}
 	for _, s := range c.segs[:len(c.segs)-1] {
-		if s.unreadable || s.last().last <= c.durable {
+		if s.unreadable || s.last().last <= c.durable && !s.mend {
 			continue
 		}
 		f, err := l.o.FS.Open(s.name)
@@ -174,6 +174,13 @@ func (l *Log) rewrite(f File, s *scanned, durable uint64) error {
 	if err != nil {
 		return err
 	}
+	if s.mend {
+		var b [framesBegin]byte
+		s.header.encode(b[:])
+		if _, err := f.WriteAt(b[:], 0); err != nil {
+			return err
+		}
+	}
 	off := int64(0)
 	if durable > s.header.first {
 		for off = framesBegin; off < s.last().end; {
@@ -187,8 +194,7 @@ func (l *Log) rewrite(f File, s *scanned, durable uint64) error {
 			off += h.size()
 		}
 	}
-	end := min(s.last().end, w.size) // the last frame's padding may be missing
-	for off < end {
+	for end := s.last().end; off < end; {
 		b, err := w.at(off, min(windowBytes, end-off))
 		if err == nil && len(b) == 0 {
 			err = io.ErrUnexpectedEOF
@@ -236,7 +242,7 @@ func (l *Log) resume(s *scanned, durable uint64) error {
 		return fail(err)
 	}
 	l.found.torn(fsys.Path(s.name), end, torn-end)
-	if w.size != end {
+	if w.size > end {
 		if err := f.Truncate(end); err != nil {
 			return fail(err)
 		}

@@ -61,23 +61,26 @@ type chain struct {
 // written behind them.
 func judge(fsys FS, all []*scanned, lax bool) *chain {
 	c := &chain{}
-	for len(all) > 0 && all[len(all)-1].blank {
-		// The machine stopped while the segment was being made.
-		c.surplus = append(c.surplus, all[len(all)-1])
-		all = all[:len(all)-1]
-	}
+	all = slices.DeleteFunc(all, func(s *scanned) bool {
+		if s.blank {
+			// The machine stopped while the segment was being made.
+			c.surplus = append(c.surplus, s)
+		}
+		return s.blank
+	})
 	// From the newest to the oldest: what does everything behind know?
-	known := make([][]uint64, len(all))
-	durable := uint64(0)
+	known := make([][]knowledge, len(all))
+	var k knowledge
 	for i := len(all) - 1; i >= 0; i-- {
-		known[i] = make([]uint64, len(all[i].spans))
+		known[i] = make([]knowledge, len(all[i].spans))
 		for j := len(all[i].spans) - 1; j >= 0; j-- {
-			durable = max(durable, all[i].spans[j].durable)
-			known[i][j] = durable
+			sp := &all[i].spans[j]
+			k.durable, k.head = max(k.durable, sp.durable), max(k.head, sp.head)
+			known[i][j] = k
 		}
 	}
 	pos := c.walk(fsys, all, known, lax)
-	c.front(fsys, pos, durable)
+	c.front(fsys, pos, k.durable)
 	c.last = pos
 	c.report.First, c.report.Records, c.report.Segments = c.head, c.last-c.head, len(c.segs)
 	return c
@@ -85,7 +88,7 @@ func judge(fsys FS, all []*scanned, lax bool) *chain {
 
 // walk goes from span to span, and returns the position behind the last that
 // counts.
-func (c *chain) walk(fsys FS, all []*scanned, known [][]uint64, lax bool) (pos uint64) {
+func (c *chain) walk(fsys FS, all []*scanned, known [][]knowledge, lax bool) (pos uint64) {
 	var lost *CorruptError // in front of pos, of a length not known yet
 	begun := false
 	for i, s := range all {
@@ -100,7 +103,14 @@ func (c *chain) walk(fsys FS, all []*scanned, known [][]uint64, lax bool) (pos u
 			c.segs = append(c.segs, s)
 			continue
 		}
-		if s.hurt && !(lax && known[i][0] <= s.header.first) {
+		if begun && !s.entered() && s.header.first < pos {
+			c.surplus = append(c.surplus, s) // it was never made
+			continue
+		}
+		if s.hurt && lax && known[i][0].durable <= s.header.first {
+			s.hurt, s.mend = false, true // the power failed before it was whole
+		}
+		if s.hurt {
 			c.damaged(&CorruptError{
 				Path: fsys.Path(s.name), First: s.header.first, Seq: c.lastSeq,
 				Reason: "one of the two copies of the segment's header is not whole; nothing is lost by it",
@@ -114,7 +124,11 @@ func (c *chain) walk(fsys FS, all []*scanned, known [][]uint64, lax bool) (pos u
 				continue // what a failed sync left behind: it was carried over
 			case lost != nil:
 				lost.Records = sp.first - pos
-			case known[i][j] > pos:
+			case known[i][j].head >= sp.first:
+				// Retention removed what is missing, and not yet, or not for
+				// good, what is in front of it.
+				c.head = max(c.head, sp.first)
+			case known[i][j].durable > pos:
 				c.gap(fsys, all, i, j, pos, sp)
 			default:
 				c.cutAt(all, i, j)
@@ -154,11 +168,14 @@ func (c *chain) front(fsys FS, pos, durable uint64) {
 	}
 }
 
+// knowledge is the most that anything from a span on says.
+type knowledge struct{ durable, head uint64 }
+
 // knownBehind is what the segments behind the i-th know to be durable.
-func (c *chain) knownBehind(known [][]uint64, i int) uint64 {
+func (c *chain) knownBehind(known [][]knowledge, i int) uint64 {
 	for _, k := range known[i+1:] {
 		if len(k) > 0 {
-			return k[0]
+			return k[0].durable
 		}
 	}
 	return 0
@@ -181,7 +198,7 @@ func (c *chain) gap(fsys FS, all []*scanned, i, j int, pos uint64, sp *span) {
 		offset = at.last().end
 	}
 	reason := "no whole frame is there"
-	if j == 0 && i > 0 && all[i-1].number+1 != all[i].number {
+	if j == 0 && i > 0 && all[i-1].number != all[i].header.prev {
 		reason = "the segment that follows is gone"
 	} else if j == 0 && i == 0 {
 		reason = "the segment in front is gone"

@@ -148,7 +148,11 @@ func (r *reader) extents() ([]extent, uint64, error) {
 		if k := len(list); k > 0 && !x.unreadable {
 			list[k-1].next = x.header.first
 			list[k-1].limit = list[k-1].size
-			if list[k-1].number+1 == n {
+			entered, err := x.begun(r.fs)
+			if err != nil && !gone(err) {
+				return nil, 0, err
+			}
+			if entered && list[k-1].number == x.header.prev {
 				list[k-1].limit = x.header.prevEnd
 			}
 		}
@@ -168,6 +172,18 @@ func (r *reader) extents() ([]extent, uint64, error) {
 		}
 	}
 	return list, head, nil
+}
+
+// begun reports whether there is a frame in a segment: until then it says nothing
+// about the one in front, see scanAll.
+func (x *extent) begun(fsys FS) (bool, error) {
+	f, w, err := x.open(fsys)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	_, ok, err := w.find(x.header.salt, framesBegin, w.size, 0)
+	return ok, err
 }
 
 // segment reads one from pos on.
@@ -199,6 +215,7 @@ func (r *reader) segment(ctx context.Context, x *extent) error {
 	if limit < 0 {
 		limit = w.size
 	}
+	last := x.header.first // behind the last frame
 	for off := int64(framesBegin); ; {
 		h, payload, ok, err := w.frame(x.header.salt, off, limit)
 		if err != nil {
@@ -209,6 +226,7 @@ func (r *reader) segment(ctx context.Context, x *extent) error {
 		}
 		if ok && h.first <= r.pos {
 			off += h.size()
+			last = h.first + uint64(h.count)
 			if h.first+uint64(h.count) > r.pos {
 				if err := r.frame(ctx, &h, payload); err != nil {
 					return err
@@ -220,7 +238,7 @@ func (r *reader) segment(ctx context.Context, x *extent) error {
 		// is yet to come, or is being written.
 		begin := off
 		if !ok {
-			if off, ok, err = w.find(x.header.salt, off+frameAlign, limit, r.pos); err != nil {
+			if off, ok, err = w.find(x.header.salt, off+frameAlign, limit, last); err != nil {
 				return fmt.Errorf("filelog: reading %s: %w", r.fs.Path(x.name), err)
 			}
 		}
@@ -228,6 +246,9 @@ func (r *reader) segment(ctx context.Context, x *extent) error {
 		case ok:
 			if h, _, _, err = w.frame(x.header.salt, off, limit); err != nil {
 				return err
+			}
+			if h.first <= r.pos {
+				continue // nothing is missing that is wanted
 			}
 			if x.limit < 0 && h.durable <= r.pos {
 				return nil // not known to be more than torn

@@ -45,17 +45,31 @@ func (l *Log) sync(before, after mark, number uint64) error {
 		return nil
 	}
 	l.poison = err
-	again := l.carry()
-	if again == nil {
-		return nil
+	own := before
+	if s := &l.segs[len(l.segs)-1]; l.at != after || s.number != number || before == after {
+		own = l.at // others have come behind it: it stays, if it can
 	}
-	if s := &l.segs[len(l.segs)-1]; l.at == after && s.number == number && before != after {
-		l.at = before
-		s.end, s.last = before.off, before.pos
+	again := l.carry(own)
+	switch {
+	case again == nil && own == before && before != after:
+		if l.at.pos >= after.pos {
+			return nil
+		}
+		again = errLost
+	case again == nil && l.loss == nil:
+		return nil
+	case again == nil:
+		again, l.loss = l.loss, nil
+	case own != l.at:
+		l.at = own
+		s := &l.segs[len(l.segs)-1]
+		s.end, s.last = own.off, own.pos
 		l.publish()
 	}
 	return fmt.Errorf("%w: %w: %w: %w", ErrSync, appender.ErrUnknownOutcome, err, again)
 }
+
+var errLost = errors.New("what was written before a sync failed cannot be read back")
 
 // syncFile syncs the file that is written to, and its name if that is due. The
 // caller holds syncing.
@@ -110,7 +124,7 @@ func (l *Log) roll() error {
 	case l.closed:
 		return appender.ErrClosed
 	case l.poison != nil:
-		return l.carry()
+		return l.carry(l.at)
 	case !l.full():
 		return nil
 	}
@@ -118,7 +132,7 @@ func (l *Log) roll() error {
 	if l.o.Sync.kind != syncNever && l.at.pos > l.safe.pos {
 		if err := l.file.Sync(); err != nil {
 			l.poison = err
-			return l.carry()
+			return l.carry(l.at)
 		}
 		l.settled(l.at)
 	}
@@ -150,16 +164,16 @@ func (l *Log) turn(file File, seg segment) {
 // front ends at prevEnd. It changes nothing of the log, and nothing stays of it
 // if it fails. The caller holds both locks.
 func (l *Log) create(at mark, prevEnd int64) (File, segment, error) {
-	number := uint64(1)
-	if len(l.segs) > 0 {
-		number = l.segs[len(l.segs)-1].number + 1
+	prev := uint64(0)
+	if n := len(l.segs); n > 0 {
+		prev = l.segs[n-1].number
 	}
-	number = max(number, l.next)
+	number := max(prev+1, l.next)
 	s := segment{
 		name: segmentName(number), number: number, salt: mix(l.env.Seed ^ mix(number^mix(l.env.Epoch^uint64(l.env.Incarnation)<<32))),
 		first: at.pos, last: at.pos, begin: framesBegin, end: framesBegin,
 	}
-	h := segmentHeader{number: number, salt: s.salt, first: at.pos, head: at.head, prevEnd: prevEnd, durable: l.safe.pos}
+	h := segmentHeader{number: number, prev: prev, salt: s.salt, first: at.pos, head: at.head, prevEnd: prevEnd, durable: l.safe.pos}
 	fsys := l.o.FS
 	fail := func(err error) (File, segment, error) {
 		return nil, segment{}, fmt.Errorf("filelog: making segment %s: %w", fsys.Path(s.name), err)
@@ -190,14 +204,16 @@ func (l *Log) create(at mark, prevEnd int64) (File, segment, error) {
 
 // carry writes what is in the file behind the last sync to a new segment, and
 // syncs that. The header of the new one says where the old one ends: there,
-// whatever a power failure may bring back. The caller holds both locks.
-func (l *Log) carry() error {
+// whatever a power failure may bring back. Records in front of own that cannot
+// be read back are lost, and noted as such in the log and in loss; those from
+// own on are just left out. The caller holds both locks.
+func (l *Log) carry(own mark) error {
 	old := &l.segs[len(l.segs)-1]
 	file, seg, err := l.create(mark{pos: l.kept.pos, head: l.kept.head}, l.kept.off)
 	if err != nil {
 		return err
 	}
-	at, err := l.copyFrames(old, file, &seg)
+	at, err := l.copyFrames(old, file, &seg, own)
 	if err == nil {
 		if err = file.Sync(); err != nil {
 			err = fmt.Errorf("%w: %w", ErrSync, err)
@@ -216,42 +232,71 @@ func (l *Log) carry() error {
 	}
 	l.turn(file, seg)
 	l.poison = nil
-	l.at = at
+	l.at, l.sealed = at, false
 	l.settled(at)
 	return nil
 }
 
-// copyFrames copies the frames between the marks kept and at, as they can be
-// read back, to the beginning of a new segment.
-func (l *Log) copyFrames(from *segment, to File, seg *segment) (mark, error) {
+// copyFrames copies the frames between the marks kept and at, as far as they can
+// be read back, to the beginning of a new segment. A frame behind records that
+// are lost says that they had been durable: so every reader misses them.
+func (l *Log) copyFrames(from *segment, to File, seg *segment, own mark) (mark, error) {
 	at := mark{off: framesBegin, pos: l.kept.pos, head: l.kept.head}
 	w, err := newWindow(l.file)
 	if err != nil {
 		return at, err
 	}
-	for off := l.kept.off; off < l.at.off; {
+	put := func(h frameHeader, payload []byte) error {
+		b := make([]byte, h.size())
+		copy(b[frameHeaderSize:], payload)
+		h.durable = max(l.safe.pos, h.first)
+		if h.first == at.pos {
+			h.durable = l.safe.pos
+		}
+		h.payloadSum = checksum(seg.salt, at.off+frameHeaderSize, b[frameHeaderSize:])
+		h.encode(b, seg.salt, at.off)
+		if _, err := to.WriteAt(b, at.off); err != nil {
+			return err
+		}
+		at = mark{off: at.off + h.size(), pos: h.first + uint64(h.count), head: max(at.head, h.head)}
+		seg.end, seg.last, seg.newest = at.off, at.pos, from.newest
+		return nil
+	}
+	lost := func(off int64, to uint64) {
+		if to > at.pos && l.loss == nil {
+			l.loss = &CorruptError{
+				Path: l.o.FS.Path(from.name), Offset: off, First: at.pos, Records: to - at.pos,
+				Reason: errLost.Error(),
+			}
+		}
+	}
+	l.loss = nil
+	off := l.kept.off
+	for off < l.at.off {
 		h, payload, ok, err := w.frame(from.salt, off, l.at.off)
 		if err != nil {
 			return at, err
 		}
 		if !ok {
-			return at, &CorruptError{
-				Path: l.o.FS.Path(from.name), Offset: off, First: at.pos, Records: l.at.pos - at.pos,
-				Reason: "what was written before a sync failed cannot be read back",
+			next, found, err := w.find(from.salt, off+frameAlign, l.at.off, at.pos)
+			if err != nil {
+				return at, err
 			}
+			if !found {
+				break
+			}
+			off = next
+			continue
 		}
-		size := h.size()
-		b := make([]byte, size)
-		copy(b[frameHeaderSize:], payload)
-		h.durable = l.safe.pos
-		h.payloadSum = checksum(seg.salt, at.off+frameHeaderSize, payload)
-		h.encode(b, seg.salt, at.off)
-		if _, err := to.WriteAt(b, at.off); err != nil {
+		lost(off, h.first)
+		if err := put(h, payload); err != nil {
 			return at, err
 		}
-		off += size
-		at = mark{off: at.off + size, pos: h.first + uint64(h.count), head: max(at.head, h.head)}
-		seg.end, seg.last, seg.newest = at.off, at.pos, from.newest
+		off += h.size()
+	}
+	if own.pos > at.pos {
+		lost(off, own.pos)
+		return at, put(frameHeader{first: own.pos, head: own.head}, nil)
 	}
 	return at, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -70,15 +71,16 @@ func (w *window) frame(salt uint64, off, limit int64) (h frameHeader, payload []
 	if err != nil || len(b) < frameHeaderSize {
 		return h, nil, false, err
 	}
-	if h, ok = decodeFrameHeader(b, salt, off); !ok || off+frameHeaderSize+int64(h.payload) > min(limit, w.size) {
+	if h, ok = decodeFrameHeader(b, salt, off); !ok || off+h.size() > min(limit, w.size) {
 		return h, nil, false, nil
 	}
-	b, err = w.at(off, frameHeaderSize+int64(h.payload))
-	if err != nil || int64(len(b)) < frameHeaderSize+int64(h.payload) {
+	b, err = w.at(off, h.size())
+	if err != nil || int64(len(b)) < h.size() {
 		return h, nil, false, err
 	}
-	payload = b[frameHeaderSize:]
-	return h, payload, checksum(salt, off+frameHeaderSize, payload) == h.payloadSum, nil
+	// The padding counts: a frame of which any byte is missing is none.
+	ok = checksum(salt, off+frameHeaderSize, b[frameHeaderSize:]) == h.payloadSum
+	return h, b[frameHeaderSize:][:h.payload], ok, nil
 }
 
 // find returns the offset of the first whole frame at or behind off whose
@@ -141,7 +143,7 @@ type scanned struct {
 	// unreadable: neither copy of the header is whole; blank: and nothing else
 	// is in the file.
 	unreadable, blank bool
-	hurt              bool // one copy of the header is not whole
+	hurt, mend        bool // one copy of the header is not whole; and is to be
 }
 
 // last is the last span; there is always one.
@@ -165,16 +167,32 @@ func scanAll(fsys FS) ([]*scanned, error) {
 		}
 		all = append(all, s)
 	}
-	for i, s := range all {
+	if n := len(all); n > 0 && all[n-1].hurt && all[n-1].size <= framesBegin {
+		// Half a header, and nothing behind it: it was being made.
+		all[n-1].unreadable, all[n-1].blank, all[n-1].spans = true, true, nil
+	}
+	// A segment ends where the one behind it says, if that was ever written to:
+	// one that could not be made, and could not be removed or came back with the
+	// power, says nothing.
+	var behind *scanned
+	for _, s := range slices.Backward(all) {
 		limit := s.size
-		if i+1 < len(all) && !all[i+1].unreadable && all[i+1].number == s.number+1 {
-			limit = all[i+1].header.prevEnd
+		if behind != nil && behind.header.prev == s.number {
+			limit = behind.header.prevEnd
 		}
 		if err := s.readFrames(fsys, limit); err != nil {
 			return nil, err
 		}
+		if s.entered() {
+			behind = s
+		}
 	}
 	return all, nil
+}
+
+// entered reports whether there are frames in it.
+func (s *scanned) entered() bool {
+	return len(s.spans) > 1 || len(s.spans) == 1 && s.spans[0].end > s.spans[0].begin
 }
 
 func (s *scanned) open(fsys FS) (File, *window, error) {
