@@ -199,6 +199,12 @@ func TestARightLogHoldsDurablePrefix(t *testing.T) {
 		told("a crash leaves a hole in what was not safe, and the log reports it", func(l *logTape) {
 			l.open(0).holds().keep(1, 1).safe(1).keep(2, 4).crash().open(0).shows(1, 1).reports("damage").shows(1, 4).replayed()
 		}),
+		told("what was not safe when a sync failed is lost, reported, and what came behind it is safe", func(l *logTape) {
+			l.open(0).holds().keep(1, 3).safe(1)
+			l.add(trace.Event{Kind: trace.SinkRefused, Epoch: 1, Result: trace.ResultUnknown})
+			l.add(trace.Event{Kind: trace.FaultStruck, Name: "disk-sync-error"})
+			l.keep(4, 5).safe(5).crash().open(0).shows(1, 1).reports("damage").shows(1, 4, 5).replayed()
+		}),
 		told("a replay that is cut short proves nothing", func(l *logTape) {
 			l.open(0).holds().keep(1, 2).safe(2).open(0).shows(1, 1).
 				add(trace.Event{Kind: trace.ReplayEnded, Epoch: 2, Attempt: 2, Err: errors.New("too late")})
@@ -278,6 +284,18 @@ func TestDurablePrefixTripsOnWhateverALogMayNotDo(t *testing.T) {
 		}),
 		told("a safe one is missing for a crash's damage", "record 3 of incarnation 1 is there, but record 2 of incarnation 1", func(l *logTape) {
 			l.open(0).holds().keep(1, 3).safe(3).crash().open(0).shows(1, 1).reports("damage").shows(1, 3)
+		}),
+		told("what was not safe when a sync failed is passed over in silence", "record 4 of incarnation 1 is there, but record 2 of incarnation 1", func(l *logTape) {
+			l.open(0).holds().keep(1, 3).safe(1)
+			l.add(trace.Event{Kind: trace.SinkRefused, Epoch: 1, Result: trace.ResultUnknown})
+			l.add(trace.Event{Kind: trace.FaultStruck, Name: "disk-sync-error"})
+			l.keep(4, 5).safe(5).crash().open(0).shows(1, 1, 4, 5)
+		}),
+		told("what was safe when a sync failed is reported as missing", "it begins with record 4 of incarnation 1, but record 1 of incarnation 1, the oldest, is missing", func(l *logTape) {
+			l.open(0).holds().keep(1, 3).safe(1)
+			l.add(trace.Event{Kind: trace.SinkRefused, Epoch: 1, Result: trace.ResultUnknown})
+			l.add(trace.Event{Kind: trace.FaultStruck, Name: "disk-sync-error"})
+			l.keep(4, 5).safe(5).crash().open(0).reports("damage").shows(1, 4, 5)
 		}),
 		told("a flipped bit's damage is passed over in silence", "record 3 of incarnation 1 is there, but record 2 of incarnation 1", func(l *logTape) {
 			l.open(0).holds().keep(1, 3).safe(3).add(trace.Event{Kind: trace.FaultStruck, Name: "disk-flip"})

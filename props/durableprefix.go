@@ -21,7 +21,8 @@ import (
 //     as after a crash);
 //   - what else is missing, the log reports at the place where it is missing;
 //     and what was safe may be missing only after a bit of the disk has flipped
-//     (disk-flip). It reports no damage where nothing could have done any.
+//     (disk-flip), or if a sync had failed before it was. It reports no damage
+//     where nothing could have done any.
 //
 // A record that was handed to the log and neither accepted nor refused (the call
 // hung, panicked, or its node crashed) may or may not be there.
@@ -76,6 +77,9 @@ type entry struct {
 	incarnation         uint32
 	stream              uint8
 	state               entryState
+	// doubted: it had been accepted and was not safe when a sync failed. The
+	// log may have lost it, whatever becomes safe behind it, if it says so.
+	doubted bool
 }
 
 type entryState uint8
@@ -223,7 +227,9 @@ func (l *nodeLog) store(e *trace.Event) error {
 
 func (l *nodeLog) refuse(e *trace.Event) {
 	open := e.Result == trace.ResultUnknown
-	l.unsure = l.unsure || open
+	if open && l.current(e) {
+		l.doubt()
+	}
 	if e.Seq == 0 {
 		return
 	}
@@ -235,6 +241,20 @@ func (l *nodeLog) refuse(e *trace.Event) {
 	}
 	if a := l.answered(e); a != nil && !open {
 		a.state = refused
+	}
+}
+
+// doubt notes that a call, or a sync, has left open what was stored: of what
+// was not safe by then, anything may be lost.
+func (l *nodeLog) doubt() {
+	l.unsure = true
+	for i := len(l.entries) - 1; i >= l.synced; i-- {
+		if x := &l.entries[i]; x.state == accepted {
+			if x.doubted {
+				return
+			}
+			x.doubted = true
+		}
 	}
 }
 

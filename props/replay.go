@@ -96,7 +96,8 @@ func (l *nodeLog) drifted(x *entry) bool {
 }
 
 // damaged lets the replay go on behind what the log reports as missing: up to
-// the next entry that was safe, or anywhere if a bit has flipped.
+// the next entry that was safe and never in doubt, or anywhere if a bit has
+// flipped.
 func (l *nodeLog) damaged(e *trace.Event) error {
 	if !l.shaken {
 		return fmt.Errorf("the log reports %s (%v), but nothing has happened that could damage it", e.Name, e.Err)
@@ -105,7 +106,7 @@ func (l *nodeLog) damaged(e *trace.Event) error {
 	r.spare = r.spare[:0]
 	for _, p := range r.places {
 		hi := p.hi
-		for hi < len(l.entries) && (l.flipped || !l.safe(hi)) {
+		for hi < len(l.entries) && (l.flipped || !l.safe(hi) || l.entries[hi].doubted) {
 			hi++
 		}
 		r.spare = addRun(r.spare, run{p.lo, hi})
