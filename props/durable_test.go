@@ -205,6 +205,13 @@ func TestARightLogHoldsDurablePrefix(t *testing.T) {
 			l.add(trace.Event{Kind: trace.FaultStruck, Name: "disk-sync-error"})
 			l.keep(4, 5).safe(5).crash().open(0).shows(1, 1).reports("damage").shows(1, 4, 5).replayed()
 		}),
+		told("a sync that failed in silence has lost what was not safe, and it is reported", func(l *logTape) {
+			l.open(0).holds().keep(1, 1).safe(1)
+			l.add(trace.Event{Kind: trace.FaultStruck, Name: "disk-sync-error"})
+			l.keep(2, 2).keep(3, 3).safe(3)
+			l.add(trace.Event{Kind: trace.FaultHealed, Name: "disk-sync-error"})
+			l.keep(4, 4).safe(4).crash().open(0).shows(1, 1).reports("damage").shows(1, 3, 4).replayed()
+		}),
 		told("a replay that is cut short proves nothing", func(l *logTape) {
 			l.open(0).holds().keep(1, 2).safe(2).open(0).shows(1, 1).
 				add(trace.Event{Kind: trace.ReplayEnded, Epoch: 2, Attempt: 2, Err: errors.New("too late")})
@@ -296,6 +303,13 @@ func TestDurablePrefixTripsOnWhateverALogMayNotDo(t *testing.T) {
 			l.add(trace.Event{Kind: trace.SinkRefused, Epoch: 1, Result: trace.ResultUnknown})
 			l.add(trace.Event{Kind: trace.FaultStruck, Name: "disk-sync-error"})
 			l.keep(4, 5).safe(5).crash().open(0).reports("damage").shows(1, 4, 5)
+		}),
+		told("what was safe at once is reported as missing after syncs have failed", "record 4 of incarnation 1 is there, but record 3 of incarnation 1", func(l *logTape) {
+			l.open(0).holds().keep(1, 1).safe(1)
+			l.add(trace.Event{Kind: trace.FaultStruck, Name: "disk-sync-error"})
+			l.keep(2, 2).safe(2).keep(3, 3).safe(3).keep(4, 4).safe(4)
+			l.add(trace.Event{Kind: trace.FaultHealed, Name: "disk-sync-error"})
+			l.crash().open(0).shows(1, 1, 2).reports("damage").shows(1, 4)
 		}),
 		told("a flipped bit's damage is passed over in silence", "record 3 of incarnation 1 is there, but record 2 of incarnation 1", func(l *logTape) {
 			l.open(0).holds().keep(1, 3).safe(3).add(trace.Event{Kind: trace.FaultStruck, Name: "disk-flip"})

@@ -32,15 +32,18 @@ import (
 // their hashes.
 func DurablePrefix() trace.Checker {
 	return &durablePrefix{judge: always("durable-prefix",
-		trace.NodeStarted, trace.NodeCrashed, trace.FaultStruck,
+		trace.NodeStarted, trace.NodeCrashed, trace.FaultStruck, trace.FaultHealed,
 		trace.SinkTried, trace.SinkStored, trace.SinkRefused, trace.SinkSynced,
 		trace.ReplayStarted, trace.SinkReplayed, trace.SinkDamaged, trace.ReplayEnded)}
 }
 
-const diskFlip = "disk-flip"
+const (
+	diskFlip      = "disk-flip"
+	diskSyncError = "disk-sync-error"
+)
 
 // damaging are the faults after which a log may find something damaged.
-var damaging = []string{diskFlip, "disk-error", "disk-short", "disk-full", "disk-sync-error"}
+var damaging = []string{diskFlip, "disk-error", "disk-short", "disk-full", diskSyncError}
 
 type durablePrefix struct {
 	judge
@@ -67,6 +70,7 @@ type nodeLog struct {
 	unsure  bool // since the last replay, a call has left open what was stored
 	flipped bool // ever
 	shaken  bool // ever: something happened that may have damaged the log
+	unsyncs int  // faults in force by which syncs fail
 
 	replay replay
 }
@@ -77,8 +81,9 @@ type entry struct {
 	incarnation         uint32
 	stream              uint8
 	state               entryState
-	// doubted: it had been accepted and was not safe when a sync failed. The
-	// log may have lost it, whatever becomes safe behind it, if it says so.
+	// doubted: it had been accepted and was not safe when a sync failed, or may
+	// have. The log may have lost it, whatever becomes safe behind it, if it
+	// says so.
 	doubted bool
 }
 
@@ -141,6 +146,14 @@ func (c *durablePrefix) observe(l *nodeLog, e *trace.Event) error {
 	case trace.FaultStruck:
 		l.shaken = l.shaken || slices.Contains(damaging, e.Name)
 		l.flipped = l.flipped || e.Name == diskFlip
+		if e.Name == diskSyncError {
+			l.unsyncs++
+			l.doubt()
+		}
+	case trace.FaultHealed:
+		if e.Name == diskSyncError {
+			l.unsyncs--
+		}
 	case trace.SinkTried:
 		l.try(e)
 	case trace.SinkStored:
@@ -188,6 +201,9 @@ func (l *nodeLog) try(e *trace.Event) {
 	}
 	if l.next > l.hand { // the call before was answered
 		l.hand, l.next = len(l.entries), len(l.entries)
+		if l.unsyncs > 0 {
+			l.doubt()
+		}
 	}
 	l.prune()
 	l.entries = append(l.entries, entryOf(e))
@@ -228,6 +244,7 @@ func (l *nodeLog) store(e *trace.Event) error {
 func (l *nodeLog) refuse(e *trace.Event) {
 	open := e.Result == trace.ResultUnknown
 	if open && l.current(e) {
+		l.unsure = true
 		l.doubt()
 	}
 	if e.Seq == 0 {
@@ -244,10 +261,9 @@ func (l *nodeLog) refuse(e *trace.Event) {
 	}
 }
 
-// doubt notes that a call, or a sync, has left open what was stored: of what
-// was not safe by then, anything may be lost.
+// doubt notes that a sync has failed, or may have: of what was accepted and not
+// safe by then, anything may be lost.
 func (l *nodeLog) doubt() {
-	l.unsure = true
 	for i := len(l.entries) - 1; i >= l.synced; i-- {
 		if x := &l.entries[i]; x.state == accepted {
 			if x.doubted {
