@@ -111,6 +111,13 @@ func (d *Disk) Used() int64 {
 	return d.used
 }
 
+// Files is how many names the directory has, as processes see it.
+func (d *Disk) Files() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.names)
+}
+
 // Counts returns what befell the disk so far.
 func (d *Disk) Counts() Counts {
 	d.mu.Lock()

@@ -1,35 +1,74 @@
 package torture
 
-import (
-	"context"
+import "slices"
 
-	"meshsim/appender"
-	"meshsim/appender/filelog"
-)
-
-// log is what is tortured: a [filelog.Log], or one of the tests' that is broken.
-type log interface {
-	appender.BatchAppender
-	appender.Appender
-	appender.Flusher
-	appender.Replayer
-	appender.Positioner
-	Close() error
-	Dropped() uint64
-	Recovery() filelog.Recovery
-}
-
-// openLog opens what is tortured.
-type openLog func(ctx context.Context, o filelog.Options, env appender.Env) (log, error)
-
-func filelogs(ctx context.Context, o filelog.Options, env appender.Env) (log, error) {
-	l, err := filelog.Open(ctx, o, env)
-	if err != nil {
-		return nil, err
+// runCase runs the case of a seed. If it fails, a smaller one that fails as well
+// is looked for.
+func runCase(seed uint64, opener openLog) (outcome, *Failure) {
+	p := draw(seed)
+	w := newWorld(p, opener)
+	err := w.run()
+	w.m.tally.Cases = 1
+	o := outcome{kind: p.kind, tally: w.m.tally, digest: w.digest}
+	if err == nil {
+		return o, nil
 	}
-	return l, nil
+	p, err = shrink(p, w.step, err, opener)
+	f := &Failure{Seed: seed, Kind: p.kind, Options: p.options(), Err: err}
+	for i := range p.steps {
+		f.Steps = append(f.Steps, p.steps[i].String())
+	}
+	return o, f
 }
 
-func runCase(seed uint64, open openLog) (outcome, *Failure) {
-	return outcome{kind: Kind(mix(seed) % uint64(NumKinds)), tally: Tally{Cases: 1}}, nil
+// tries bounds how often a failing history is run to make it smaller.
+const tries = 2000
+
+// shrink takes steps away as long as what is left fails, in whatever way: first
+// many at a time, then fewer (Zeller and Hildebrandt, "Simplifying and Isolating
+// Failure-Inducing Input", IEEE TSE 2002, without the tests of complements).
+// Then it makes batches smaller. failed is the step at which the history failed.
+func shrink(p *plan, failed int, err error, opener openLog) (*plan, error) {
+	best := *p
+	best.steps = slices.Clone(p.steps[:min(failed+1, len(p.steps))])
+	left := tries
+	attempt := func(steps []step) bool {
+		left--
+		q := best
+		q.steps = steps
+		w := newWorld(&q, opener)
+		e := w.run()
+		if e == nil {
+			return false
+		}
+		best.steps, err = steps[:min(w.step+1, len(steps))], e
+		return true
+	}
+	for size := max(len(best.steps)/2, 1); left > 0; {
+		smaller := false
+		for from := 0; from < len(best.steps) && left > 0; {
+			to := min(from+size, len(best.steps))
+			if attempt(slices.Concat(best.steps[:from], best.steps[to:])) {
+				smaller = true
+			} else {
+				from = to
+			}
+		}
+		if !smaller && size == 1 {
+			break
+		}
+		if !smaller {
+			size /= 2
+		}
+	}
+	for i := 0; i < len(best.steps) && left > 0; i++ {
+		for n := 1; i < len(best.steps) && best.steps[i].act == actAppend && n < best.steps[i].n && left > 0; n *= 2 {
+			steps := slices.Clone(best.steps)
+			steps[i].n = n
+			if attempt(steps) {
+				break
+			}
+		}
+	}
+	return &best, err
 }

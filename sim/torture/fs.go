@@ -1,0 +1,119 @@
+package torture
+
+import (
+	"errors"
+	"io"
+
+	"meshsim/appender/filelog"
+)
+
+// errHang: a call on the log made more calls of the file system than any that
+// ends would. It is what counting panics with.
+var errHang = errors.New("torture: the call does not end")
+
+// counting is a file system that counts its calls, and stops a log that would
+// make them for ever.
+type counting struct {
+	filelog.FS
+	calls uint64 // since the case began
+	limit uint64 // of calls
+	// failedSyncs counts syncs that failed, of files and of the directory.
+	failedSyncs uint64
+}
+
+func (c *counting) synced(err error) error {
+	if err != nil {
+		c.failedSyncs++
+	}
+	return err
+}
+
+func (c *counting) count() {
+	if c.calls++; c.calls > c.limit {
+		panic(errHang)
+	}
+}
+
+func (c *counting) file(f filelog.File, err error) (filelog.File, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &countedFile{f, c}, nil
+}
+
+// Create implements [filelog.FS].
+func (c *counting) Create(name string) (filelog.File, error) {
+	c.count()
+	return c.file(c.FS.Create(name))
+}
+
+// Open implements [filelog.FS].
+func (c *counting) Open(name string) (filelog.File, error) {
+	c.count()
+	return c.file(c.FS.Open(name))
+}
+
+// OpenRead implements [filelog.FS].
+func (c *counting) OpenRead(name string) (filelog.File, error) {
+	c.count()
+	return c.file(c.FS.OpenRead(name))
+}
+
+// List implements [filelog.FS].
+func (c *counting) List() ([]string, error) {
+	c.count()
+	return c.FS.List()
+}
+
+// Remove implements [filelog.FS].
+func (c *counting) Remove(name string) error {
+	c.count()
+	return c.FS.Remove(name)
+}
+
+// Rename implements [filelog.FS].
+func (c *counting) Rename(from, to string) error {
+	c.count()
+	return c.FS.Rename(from, to)
+}
+
+// SyncDir implements [filelog.FS].
+func (c *counting) SyncDir() error {
+	c.count()
+	return c.synced(c.FS.SyncDir())
+}
+
+// Lock implements [filelog.FS].
+func (c *counting) Lock() (io.Closer, error) {
+	c.count()
+	return c.FS.Lock()
+}
+
+type countedFile struct {
+	filelog.File
+	c *counting
+}
+
+// ReadAt implements [io.ReaderAt].
+func (f *countedFile) ReadAt(p []byte, off int64) (int, error) {
+	f.c.count()
+	return f.File.ReadAt(p, off)
+}
+
+// WriteAt implements [io.WriterAt].
+func (f *countedFile) WriteAt(p []byte, off int64) (int, error) {
+	f.c.count()
+	return f.File.WriteAt(p, off)
+}
+
+// Truncate implements [filelog.File].
+func (f *countedFile) Truncate(size int64) error {
+	f.c.count()
+	return f.File.Truncate(size)
+}
+
+// Sync implements [filelog.File].
+func (f *countedFile) Sync() error {
+	f.c.count()
+	return f.c.synced(f.File.Sync())
+}
