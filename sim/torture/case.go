@@ -1,6 +1,9 @@
 package torture
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // runCase runs the case of a seed. If it fails, a smaller one that fails as well
 // is looked for.
@@ -24,21 +27,36 @@ func runCase(seed uint64, opener openLog) (outcome, *Failure) {
 // tries bounds how often a failing history is run to make it smaller.
 const tries = 2000
 
-// shrink takes steps away as long as what is left fails, in whatever way: first
+// class is an error's beginning without its numbers: failures are of one kind if
+// it is the same.
+func class(err error) string {
+	s := strings.Map(func(r rune) rune {
+		if '0' <= r && r <= '9' {
+			return -1
+		}
+		return r
+	}, err.Error())
+	s = strings.TrimPrefix(s, healed)
+	return s[:min(len(s), classBytes)]
+}
+
+const classBytes = 40
+
+// shrink takes steps away as long as what is left fails in the same way: first
 // many at a time, then fewer (Zeller and Hildebrandt, "Simplifying and Isolating
 // Failure-Inducing Input", IEEE TSE 2002, without the tests of complements).
 // Then it makes batches smaller. failed is the step at which the history failed.
 func shrink(p *plan, failed int, err error, opener openLog) (*plan, error) {
 	best := *p
 	best.steps = slices.Clone(p.steps[:min(failed+1, len(p.steps))])
-	left := tries
+	what, left := class(err), tries
 	attempt := func(steps []step) bool {
 		left--
 		q := best
 		q.steps = steps
 		w := newWorld(&q, opener)
 		e := w.run()
-		if e == nil {
+		if e == nil || class(e) != what {
 			return false
 		}
 		best.steps, err = steps[:min(w.step+1, len(steps))], e

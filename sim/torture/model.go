@@ -24,6 +24,13 @@ type entry struct {
 	lost bool
 }
 
+// ghost is a batch whose outcome is unknown, and the position of the oldest
+// record that is retained if it is there.
+type ghost struct {
+	recs []appender.Record
+	head uint64
+}
+
 // model is what a log must hold.
 type model struct {
 	entries []entry
@@ -32,7 +39,7 @@ type model struct {
 	durable uint64 // position up to which records survive a power failure
 	// ghosts are batches whose outcome is unknown: at the next opening one of
 	// them may be found behind the newest entry, whole.
-	ghosts [][]appender.Record
+	ghosts []ghost
 	// shaky: a sync failed, and what was not durable then is not yet.
 	shaky bool
 	// unread: a sync failed, and what is in doubt has not been read since.
@@ -41,26 +48,41 @@ type model struct {
 	power, struck bool
 	// flipped: a bit turned since the last opening. hurt is the position up to
 	// which records may be damaged by earlier ones.
-	flipped bool
-	hurt    uint64
-	tally   Tally
+	flipped  bool
+	hurt     uint64
+	hurtOnce bool // the same, where no record is concerned
+	tally    Tally
 }
 
 func (m *model) end() uint64 { return uint64(len(m.entries)) }
 
+// headWith is the position of the oldest record retained once n more are in.
+func (m *model) headWith(n int) uint64 {
+	end := m.end() + uint64(n)
+	if c := uint64(m.max); c > 0 && end > c {
+		return max(m.head, end-c)
+	}
+	return m.head
+}
+
 // stored notes a batch that is there.
 func (m *model) stored(recs []appender.Record) {
-	if len(recs) == 0 {
-		return
+	if len(recs) > 0 {
+		m.put(recs, m.headWith(len(recs)))
 	}
-	end := m.end() + uint64(len(recs))
-	if c := uint64(m.max); c > 0 && end > c && end-c > m.head {
-		m.head = end - c
-	}
+}
+
+func (m *model) put(recs []appender.Record, head uint64) {
+	m.head = head
 	for i, rec := range recs {
-		m.entries = append(m.entries, entry{rec: rec, last: i == len(recs)-1, head: m.head})
+		m.entries = append(m.entries, entry{rec: rec, last: i == len(recs)-1, head: head})
 	}
 	m.ghosts = nil
+}
+
+// unknown notes a batch that may be there.
+func (m *model) unknown(recs []appender.Record) {
+	m.ghosts = append(m.ghosts, ghost{recs, m.headWith(len(recs))})
 }
 
 // headAt is the oldest position retained when the log ended at one.
@@ -177,6 +199,7 @@ func (m *model) opened(f *found, l log, exact bool) error {
 	case !m.flipped && !m.power && !m.struck && r.Torn > 0:
 		return fmt.Errorf("recovery tells of a torn tail, and nothing tore it: %s", &r)
 	}
+	exact = exact && !m.power && end == m.end()
 	if err := m.ended(f, end, reported, &r); err != nil {
 		return err
 	}
@@ -184,14 +207,14 @@ func (m *model) opened(f *found, l log, exact bool) error {
 		return err
 	}
 	if m.flipped {
-		m.hurt = max(m.hurt, m.end())
+		m.hurt, m.hurtOnce = max(m.hurt, m.end()), true
 	}
 	m.shaky, m.unread = false, false // what is found has been made safe
 	if err := m.compare(f); err != nil {
 		return err
 	}
 	for _, d := range r.Damage {
-		if !m.mayBeDamaged(d.First) {
+		if !m.mayBeDamaged(d.First) && !(m.hurtOnce && d.Records == 0) {
 			return fmt.Errorf("recovery tells of damage, and none was done: %w", d)
 		}
 	}
@@ -216,13 +239,13 @@ func (m *model) ended(f *found, end uint64, reported bool, r *filelog.Recovery) 
 	switch {
 	case end > m.end():
 		from := max(f.first, m.end()) // what is before may have been dropped at once
-		i := slices.IndexFunc(m.ghosts, func(g []appender.Record) bool {
-			return m.end()+uint64(len(g)) == end && slices.Equal(g[from-m.end():], f.recs[from-f.first:])
+		i := slices.IndexFunc(m.ghosts, func(g ghost) bool {
+			return m.end()+uint64(len(g.recs)) == end && slices.Equal(g.recs[from-m.end():], f.recs[from-f.first:])
 		})
 		if i < 0 {
 			return fmt.Errorf("%d records that were refused, or part of a batch, are there: the log ends at %d instead of %d", end-m.end(), end, m.end())
 		}
-		m.stored(m.ghosts[i])
+		m.put(m.ghosts[i].recs, m.ghosts[i].head)
 		return nil
 	case end < least && !m.flipped:
 		return fmt.Errorf("%d acknowledged records are gone: the log ends at %d, and up to %d they were durable: %s", least-end, end, least, r)
@@ -239,14 +262,14 @@ func (m *model) ended(f *found, end uint64, reported bool, r *filelog.Recovery) 
 	return nil
 }
 
-// begins checks which record is the oldest.
+// begins checks which record is the oldest; exact says that it is known.
 func (m *model) begins(first, end uint64, exact bool) error {
 	if first > end {
 		return fmt.Errorf("the log begins at %d and ends at %d", first, end)
 	}
 	low := m.headAt(end)
-	if exact && !m.power {
-		low = max(low, min(m.head, end))
+	if exact {
+		low = max(low, m.head)
 	}
 	switch {
 	case first < low:

@@ -147,7 +147,7 @@ func (w *world) append(s *step) error {
 	w.m.tally.Stored += uint64(n)
 	switch {
 	case err != nil && (unknown || w.dead()):
-		w.m.ghosts = append(w.m.ghosts, recs[n:limit])
+		w.m.unknown(recs[n:limit])
 		w.m.tally.Unknown += uint64(len(recs) - n)
 	case err != nil:
 		w.m.tally.Failed += uint64(len(recs) - n)

@@ -154,6 +154,9 @@ func (w *world) act(s *step) error {
 	return nil
 }
 
+// healed begins what is wrong although no fault is in force any more.
+const healed = "after every fault has ended: "
+
 // last ends the faults: a log that is told the truth by its disk must work.
 func (w *world) last() error {
 	w.heal()
@@ -161,7 +164,7 @@ func (w *world) last() error {
 	for _, a := range []act{actReplay, actAppend, actFlush, actTail, actClose, actReplay, actAppend, actClose} {
 		end.act = a
 		if err := w.take(&end); err != nil {
-			return fmt.Errorf("after every fault has ended: %w", err)
+			return fmt.Errorf(healed+"%w", err)
 		}
 	}
 	w.digest = mix(w.digest ^ w.d.Digest())
