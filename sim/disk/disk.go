@@ -118,6 +118,23 @@ func (d *Disk) Files() int {
 	return len(d.names)
 }
 
+// Extent is a file's name and how many bytes of it are on the disk.
+type Extent struct {
+	Name  string
+	Bytes int64
+}
+
+// Stored lists the files, by name, with what of them is on the disk.
+func (d *Disk) Stored() []Extent {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var all []Extent
+	for _, name := range slices.Sorted(maps.Keys(d.names)) {
+		all = append(all, Extent{name, int64(len(d.names[name].stored))})
+	}
+	return all
+}
+
 // Counts returns what befell the disk so far.
 func (d *Disk) Counts() Counts {
 	d.mu.Lock()

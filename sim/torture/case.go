@@ -8,7 +8,14 @@ import (
 // runCase runs the case of a seed. If it fails, a smaller one that fails as well
 // is looked for.
 func runCase(seed uint64, opener openLog) (outcome, *Failure) {
-	p := draw(seed)
+	c, f := runPlan(draw(seed), opener)
+	if f != nil {
+		f.Seed = seed
+	}
+	return c, f
+}
+
+func runPlan(p *plan, opener openLog) (outcome, *Failure) {
 	w := newWorld(p, opener)
 	err := w.run()
 	w.m.tally.Cases = 1
@@ -17,7 +24,7 @@ func runCase(seed uint64, opener openLog) (outcome, *Failure) {
 		return o, nil
 	}
 	p, err = shrink(p, w.step, err, opener)
-	f := &Failure{Seed: seed, Kind: p.kind, Options: p.options(), Err: err}
+	f := &Failure{Kind: p.kind, Options: p.options(), Err: err}
 	for i := range p.steps {
 		f.Steps = append(f.Steps, p.steps[i].String())
 	}

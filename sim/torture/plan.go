@@ -77,6 +77,7 @@ const (
 	actClose        // in order, and open again
 	actKill         // the process, and open again
 	actPower        // fails, and open again
+	actTrap         // lets the power fail in front of a later call of the file system
 	actInject       // a rule of the disk
 	actHeal         // takes back every rule and gives space without bound
 	actCapacity     // sets the room that is left
@@ -98,21 +99,27 @@ const (
 	cutLose                 // all is lost
 	cutKeep                 // all is kept
 	cutNames                // names are lost, content is kept
+	cutAt                   // the first so many bytes are kept, and of sizes those that they need
+	cutSized                // the same, and every size
+	cutMask                 // pieces are kept by the bits of a mask
 )
 
 var cuttingWords = [...]string{
 	"of what was not synced some is kept", "what was not synced is kept up to some byte", "all that was not synced is lost",
 	"all that was not synced is kept", "of what was not synced content is kept, and names are lost",
+	"of what was not synced some bytes are kept", "of what was not synced some bytes are kept, and every size",
+	"of what was not synced pieces are kept by a mask",
 }
 
 // step is one of a history.
 type step struct {
 	act  act
-	n    int // records of a batch, bytes of room, milliseconds
-	seed uint64
+	n    int    // records of a batch, bytes of room, milliseconds, calls that pass, the bit that turns
+	seed uint64 // of what the step draws; the number of bytes, or the mask, of a power failure
 	rule disk.Rule
 	how  cutting
 	o    settings
+	size int // of messages, at most; 0 means drawn
 }
 
 // String tells it in words.
@@ -128,6 +135,8 @@ func (s *step) String() string {
 		return "kill the process, and open again"
 	case actPower:
 		return fmt.Sprintf("the power fails: %s (by %#x); open again", cuttingWords[s.how], s.seed)
+	case actTrap:
+		return fmt.Sprintf("%d calls of the file system from here the power fails: %s (by %#x)", s.n, cuttingWords[s.how], s.seed)
 	case actInject:
 		return "from here on, " + ruleWords(&s.rule)
 	case actHeal:
@@ -135,6 +144,9 @@ func (s *step) String() string {
 	case actCapacity:
 		return fmt.Sprintf("the disk has room for %d bytes more", s.n)
 	case actFlip:
+		if s.n > 0 {
+			return fmt.Sprintf("bit %d of all on the disk turns", s.n-1)
+		}
 		return "a bit on the disk turns"
 	case actReplay:
 		return fmt.Sprintf("replay (from a cursor by %#x)", s.seed)
@@ -168,8 +180,8 @@ var weights = func() (w [NumKinds][numActs]int) {
 			actAdvance: 2, actSettings: 1,
 		}
 	}
-	w[Torn][actInject], w[Torn][actPower] = 6, 4
-	w[Cut][actPower] = 8
+	w[Torn][actInject], w[Torn][actTrap], w[Torn][actPower] = 4, 3, 4
+	w[Cut][actTrap], w[Cut][actPower] = 5, 6
 	w[Flipped][actFlip], w[Flipped][actKill], w[Flipped][actClose] = 5, 4, 4
 	w[Full][actInject], w[Full][actCapacity], w[Full][actHeal] = 5, 5, 6
 	w[Killed][actInject], w[Killed][actKill] = 6, 4
@@ -239,7 +251,10 @@ func drawStep(s *source, a act, p *plan) step {
 	switch a {
 	case actAppend:
 		t.n = pick(s, 1, 1, 1, 2, 3, 5, 8, 16)
-	case actPower:
+	case actPower, actTrap:
+		if a == actTrap {
+			t.n = s.below(30)
+		}
 		t.how = pick(s, cutDraw, cutDraw, cutByte, cutLose, cutKeep, cutNames)
 		if p.kind == Cut && !s.oneIn(4) {
 			t.how = cutByte

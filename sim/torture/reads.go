@@ -37,14 +37,17 @@ var text = func() string {
 func (w *world) batch(st *step) []appender.Record {
 	s := source(st.seed)
 	size := pick(&s, 40, 40, 300, 300, 1200, 2500)
+	if st.size > 0 {
+		size = st.size
+	}
 	recs := make([]appender.Record, max(st.n, 1))
 	for i := range recs {
 		w.seq += 1 + uint64(s.below(2))
 		n := s.below(size)
-		switch s.below(40) {
-		case 0, 1, 2:
+		switch x := s.below(40); {
+		case x < 3:
 			n = 0
-		case 3:
+		case x == 3 && st.size == 0:
 			n = w.o.maxRecord - 4 + s.below(6) // about the limit
 		}
 		from := s.below(len(text) - n)

@@ -130,6 +130,8 @@ func (w *world) act(s *step) error {
 		w.d.Kill()
 	case actPower:
 		w.crash(s)
+	case actTrap:
+		w.fs.trap, w.fs.spring = w.fs.calls+uint64(s.n)+1, func() { w.crash(s) }
 	case actInject:
 		w.removes = append(w.removes, w.d.Inject(s.rule))
 	case actHeal:
@@ -137,7 +139,7 @@ func (w *world) act(s *step) error {
 	case actCapacity:
 		w.d.SetCapacity(max(w.d.Used()+int64(s.n), 1))
 	case actFlip:
-		if _, _, ok := w.d.FlipSome(""); ok {
+		if w.flip(s) {
 			w.m.flipped = true
 		}
 	case actReplay:
@@ -177,7 +179,7 @@ func (w *world) heal() {
 	for _, remove := range w.removes {
 		remove()
 	}
-	w.removes = w.removes[:0]
+	w.removes, w.fs.trap = w.removes[:0], 0
 	w.d.SetCapacity(0)
 }
 
@@ -202,53 +204,6 @@ func (w *world) deaths() uint64 {
 
 // dead reports whether the process that has the log open is.
 func (w *world) dead() bool { return w.deaths() != w.lives }
-
-// crash is a power failure whose draws are the step's own.
-func (w *world) crash(s *step) {
-	src := source(mix(s.seed ^ purposeCrash))
-	switch s.how {
-	case cutLose:
-		w.d.Crash(disk.LoseAll)
-	case cutKeep:
-		w.d.Crash(disk.KeepAll)
-	case cutNames:
-		w.d.CrashKeeping(func(p disk.Piece) int {
-			if p.Op == disk.OpWrite || p.Op == disk.OpTruncate {
-				return p.Bytes
-			}
-			return 0
-		})
-	case cutByte:
-		total := 0
-		for _, p := range w.d.Pieces() {
-			if p.Op == disk.OpWrite {
-				total += p.Bytes
-			}
-		}
-		left, sizes, names := src.below(total+1), src.oneIn(2), src.oneIn(2)
-		w.d.CrashKeeping(func(p disk.Piece) int {
-			switch {
-			case p.Op == disk.OpWrite:
-				n := min(left, p.Bytes)
-				left -= n
-				return n
-			case p.Op == disk.OpTruncate && (sizes || left > 0), p.Op != disk.OpTruncate && names:
-				return p.Bytes
-			}
-			return 0
-		})
-	default:
-		w.d.CrashKeeping(func(p disk.Piece) int {
-			switch {
-			case src.oneIn(2):
-				return p.Bytes
-			case w.p.tear && p.Bytes > 1 && src.oneIn(4):
-				return src.below(p.Bytes)
-			}
-			return 0
-		})
-	}
-}
 
 // within runs a call on the log, which must end within some number of calls of
 // the file system, and reports whether a fault struck in it.
