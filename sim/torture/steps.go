@@ -40,10 +40,9 @@ func (w *world) tryOpen() (opened bool, err error) {
 	env := w.env()
 	o := w.options()
 	var l log
-	refused := false
-	var struck bool
+	var struck, strict, refused bool
 	if w.m.flipped && w.epoch%2 == 0 {
-		o.Damage = filelog.Refuse
+		strict, o.Damage = true, filelog.Refuse
 		struck = w.within(func() { l, err = w.opener(background, o, env) })
 		refused = errors.As(err, new(*filelog.CorruptError))
 		o.Damage = filelog.Quarantine
@@ -56,6 +55,8 @@ func (w *world) tryOpen() (opened bool, err error) {
 		return false, fmt.Errorf("opening fails, and no fault struck: %w", err)
 	case err != nil:
 		return false, nil
+	case strict && !refused && !struck && len(l.Recovery().Damage) > 0:
+		return false, errors.New("opening is to refuse damage, finds some, and opens")
 	case refused && len(l.Recovery().Damage) == 0:
 		return false, errors.New("opening refuses for damage, and then finds none")
 	}

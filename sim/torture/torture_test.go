@@ -2,13 +2,120 @@ package torture
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
+// findCases is how many cases must be enough to find a broken log.
+const findCases = 3000
+
 func TestLogsKeepTheirWordOnFaultyDisks(t *testing.T) {
-	r, err := Run(context.Background(), Options{Seed: 1, Cases: 5000})
+	r, err := Run(context.Background(), Options{Seed: 1, Cases: findCases})
 	require.NoError(t, err)
-	t.Logf("%+v", r)
+	sum := r.Total()
+	require.EqualValues(t, findCases, sum.Cases)
+	for k := range NumKinds {
+		c := &r.Kinds[k]
+		require.NotZero(t, c.Cases, Kind(k))
+		require.Greater(t, c.Faults, c.Cases/2, "cases without faults show nothing: %s", Kind(k))
+		require.Greater(t, c.Stored, c.Cases)
+		require.Greater(t, c.Read, c.Stored)
+	}
+	// What is never seen is not tested.
+	require.NotZero(t, sum.Failed)
+	require.NotZero(t, sum.Unknown)
+	require.NotZero(t, sum.Lost)
+	require.NotZero(t, sum.Torn)
+	require.NotZero(t, r.Kinds[Flipped].Damaged)
+}
+
+func TestEveryBrokenLogIsFound(t *testing.T) {
+	for _, name := range slices.Sorted(maps.Keys(broken)) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for i := range uint64(findCases) {
+				p := draw(1 + i)
+				err := newWorld(p, broken[name]).run()
+				if err == nil {
+					continue
+				}
+				if newWorld(p, filelogs).run() == nil { // it is for what was broken
+					t.Logf("%d cases: %v", i+1, err)
+					return
+				}
+			}
+			t.Errorf("%d cases do not show it", findCases)
+		})
+	}
+}
+
+func TestAFailureIsToldSmallAndAgain(t *testing.T) {
+	opener := broken["syncs nothing"]
+	for seed := uint64(1); ; seed++ {
+		c, f := runCase(seed, opener)
+		if f == nil {
+			continue
+		}
+		require.Equal(t, seed, f.Seed)
+		require.Equal(t, c.kind, f.Kind)
+		require.LessOrEqual(t, len(f.Steps), 6, "%v", f)
+		require.ErrorContains(t, f, f.Command())
+		require.ErrorContains(t, f, strings.Join([]string{"1.", f.Steps[0]}, " "))
+		require.ErrorIs(t, f, f.Err)
+		_, again := runCase(seed, opener)
+		require.Equal(t, f, again)
+		return
+	}
+}
+
+func TestACampaignIsAFunctionOfItsSeed(t *testing.T) {
+	one, err := Run(context.Background(), Options{Seed: 99, Cases: 300, Workers: 1})
+	require.NoError(t, err)
+	var done []int
+	many, err := Run(context.Background(), Options{Seed: 99, Cases: 300, Workers: 7, Progress: func(n int) { done = append(done, n) }})
+	require.NoError(t, err)
+	require.Equal(t, one, many)
+	require.True(t, slices.IsSorted(done))
+	require.Equal(t, 300, done[len(done)-1])
+	other, err := Run(context.Background(), Options{Seed: 100, Cases: 300})
+	require.NoError(t, err)
+	require.NotEqual(t, one.Digest, other.Digest)
+	// A case by itself is what it is in a campaign.
+	var sum Tally
+	for i := range uint64(300) {
+		kind, c, err := Case(99 + i)
+		require.NoError(t, err)
+		require.Less(t, int(kind), NumKinds)
+		sum.add(&c)
+	}
+	require.Equal(t, one.Total(), sum)
+}
+
+func TestTheFirstFailureIsReportedWhateverTheWorkers(t *testing.T) {
+	opener := broken["reorders a batch"]
+	run := func(workers int) *Failure {
+		r, err := campaign(context.Background(), Options{Seed: 5, Workers: workers}, 2000, func(i int) (outcome, *Failure) {
+			return runCase(5+uint64(i), opener)
+		})
+		require.ErrorIs(t, err, r.Failure.Err)
+		return r.Failure
+	}
+	require.Equal(t, run(1), run(5))
+}
+
+func TestACampaignEndsWithItsContext(t *testing.T) {
+	ended, cancel := context.WithCancel(context.Background())
+	n := 0
+	r, err := Run(ended, Options{Seed: 1, Cases: 1 << 30, Workers: 2, Progress: func(done int) {
+		if n = done; done > 200 {
+			cancel()
+		}
+	}})
+	require.ErrorIs(t, err, context.Canceled)
+	require.EqualValues(t, n, r.Total().Cases)
+	require.Less(t, n, 10_000)
 }
