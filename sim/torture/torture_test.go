@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 )
 
 // findCases is how many cases must be enough to find a broken log.
@@ -108,6 +109,7 @@ func TestTheFirstFailureIsReportedWhateverTheWorkers(t *testing.T) {
 }
 
 func TestACampaignEndsWithItsContext(t *testing.T) {
+	defer goleak.VerifyNone(t)
 	ended, cancel := context.WithCancel(context.Background())
 	n := 0
 	r, err := Run(ended, Options{Seed: 1, Cases: 1 << 30, Workers: 2, Progress: func(done int) {
@@ -118,4 +120,48 @@ func TestACampaignEndsWithItsContext(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.EqualValues(t, n, r.Total().Cases)
 	require.Less(t, n, 10_000)
+}
+
+func TestEveryFaultAtEveryPlaceOfASmallLog(t *testing.T) {
+	// All of it takes a minute: here every 101st, of each kind; the command runs
+	// the rest.
+	sampled, err := sample(7, 101)
+	require.NoError(t, err)
+	r, err := campaign(context.Background(), Options{Seed: 7}, len(sampled), func(i int) (outcome, *Failure) {
+		return runPlan(sampled[i].plan(7), filelogs)
+	})
+	require.NoError(t, err)
+	for k := range NumKinds {
+		require.NotZero(t, r.Kinds[k].Cases, Kind(k))
+	}
+	require.NotZero(t, r.Total().Damaged)
+	require.NotZero(t, r.Total().Torn)
+	require.NotZero(t, r.Total().Lost)
+}
+
+// sample is every n-th variation.
+func sample(seed uint64, n int) ([]variation, error) {
+	var some []variation
+	for base := range policies {
+		all, err := variations(basePlan(seed, base), base)
+		if err != nil {
+			return nil, err
+		}
+		for i := base; i < len(all); i += n {
+			some = append(some, all[i])
+		}
+	}
+	return some, nil
+}
+
+func TestSystematicFindsWhatIsBroken(t *testing.T) {
+	for _, name := range []string{"hides a short write", "retries a failed sync", "finds nothing ever", "hangs when the disk is full"} {
+		r, err := systematic(context.Background(), Options{Seed: 3}, broken[name])
+		require.Error(t, err, name)
+		require.True(t, r.Failure.Systematic)
+		require.ErrorContains(t, err, "meshsim appender torture --systematic --seed 3")
+	}
+	r, err := Systematic(context.Background(), Options{Seed: 3, Cases: 500})
+	require.NoError(t, err)
+	require.EqualValues(t, 500, r.Total().Cases)
 }
