@@ -148,16 +148,26 @@ func (r *reader) extents() ([]extent, uint64, error) {
 		if k := len(list); k > 0 && !x.unreadable {
 			list[k-1].next = x.header.first
 			list[k-1].limit = list[k-1].size
-			entered, err := x.begun(r.fs)
-			if err != nil && !gone(err) {
-				return nil, 0, err
-			}
-			if entered && list[k-1].number == x.header.prev {
-				list[k-1].limit = x.header.prevEnd
-			}
 		}
 		head = max(head, x.header.head)
 		list = append(list, x)
+	}
+	var behind *extent
+	for i := len(list) - 1; i >= 0; i-- {
+		x := &list[i]
+		made := behind != nil && behind.header.prev == x.number
+		if made {
+			x.limit = behind.header.prevEnd
+		}
+		if !made && !x.unreadable {
+			var err error
+			if made, err = x.begun(r.fs); err != nil && !gone(err) {
+				return nil, 0, err
+			}
+		}
+		if made && !x.unreadable {
+			behind = x
+		}
 	}
 	if r.log != nil {
 		head = r.log.oldest.Load()

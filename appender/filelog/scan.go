@@ -183,8 +183,8 @@ func scanAll(fsys FS) ([]*scanned, error) {
 		if err := s.readFrames(fsys, limit); err != nil {
 			return nil, err
 		}
-		if s.entered() {
-			behind = s
+		if s.entered() || behind != nil && behind.header.prev == s.number {
+			behind = s // what came behind it was made from it, though all of it was taken back
 		}
 	}
 	return all, nil
