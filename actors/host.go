@@ -376,10 +376,11 @@ func (h *host) endAttempt(result trace.Result, acked int, err error) {
 }
 
 // blame notes what an attempt's end means for the records that it did not
-// store. It counts as an attempt on the first of them alone: of those behind it
-// an answer says that they were not tried, and after a panic or a hang, of
-// which any of them may be the cause, each is tried alone from here on, lest it
-// take others with it again.
+// store. It counts as an attempt on the first of them alone: the answer concerns
+// that one; and after a panic or a hang, of which any of them may be the cause,
+// each is tried alone from here on, lest it take others with it again. Where the
+// outcome is open, it is open for all of them: a batch may have been written as a
+// whole.
 func (h *host) blame(rest []item, result trace.Result) {
 	for i := range rest {
 		it := &rest[i]
@@ -390,7 +391,7 @@ func (h *host) blame(rest []item, result trace.Result) {
 		case trace.ResultPanic, trace.ResultHang:
 			it.possibly, it.suspect = true, true
 		case trace.ResultDeadline, trace.ResultUnknown:
-			it.possibly = it.possibly || i == 0
+			it.possibly = true
 		}
 	}
 }

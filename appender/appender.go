@@ -64,8 +64,9 @@ type Appender interface {
 // BatchAppender is implemented by appenders that store several records in one
 // call more cheaply than one by one. As with [io.Writer], n is the number of
 // records stored, always a prefix, and n < len(recs) comes with a non-nil err,
-// which concerns recs[n]; the records behind recs[n] were not stored. The
-// appender must not keep recs.
+// which concerns recs[n]. The records behind recs[n] were not stored, unless
+// [errors.Is] finds [ErrUnknownOutcome] in err: then nothing is known about them
+// either. The appender must not keep recs.
 type BatchAppender interface {
 	AppendBatch(ctx context.Context, recs []Record) (n int, err error)
 }

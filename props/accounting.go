@@ -165,13 +165,13 @@ func (a *account) finish(e *trace.Event) error {
 			continue
 		}
 		switch e.Result {
-		case trace.ResultHang:
-			// The call may still go on and store all of it.
+		case trace.ResultHang, trace.ResultDeadline, trace.ResultUnknown:
+			// The call may still go on, or have stored all of it.
 			r.uncertain, r.doubtful = true, true
-		case trace.ResultPanic, trace.ResultDeadline, trace.ResultUnknown:
+		case trace.ResultPanic:
 			r.uncertain = true
-			// Of what an answer or a panic left behind, only the first one
-			// that was not acknowledged is certain to have been reached.
+			// Of what a panic left behind, only the first one that was not
+			// acknowledged is certain to have been reached.
 			r.doubtful = r.doubtful || seq == e.Seq+acked
 		}
 	}
@@ -199,7 +199,7 @@ func (s *early) contradicts(e *trace.Event) string {
 			return "every attempt on it was answered"
 		}
 	case appender.Failed:
-		if e.Result == trace.ResultHang || uncertain && s.seq == acked {
+		if uncertain && (e.Result != trace.ResultPanic || s.seq == acked) {
 			return "the attempt left open whether it was stored"
 		}
 	}
