@@ -23,8 +23,11 @@ const (
 	headerSize  = 64
 	framesBegin = 2 * headerSize
 
-	frameHeaderSize = 56
+	frameHeaderSize = 48
 	frameAlign      = 8
+	// frameEnd is the last byte of every frame. It is not zero: what a write that
+	// was cut short leaves out of a frame is not made good by zeros that were there.
+	frameEnd = 0xe5
 
 	// maxPayload bounds what a length read from a disk may ask for.
 	maxPayload = 1 << 30
@@ -99,12 +102,12 @@ type frameHeader struct {
 	// bad frame in front of a good one tells damage from what was never synced.
 	durable    uint64
 	firstSeq   uint64
-	payloadSum uint32 // of the payload and the zeros that fill it up
+	payloadSum uint32 // of all behind the header: payload, zeros that fill it up, frameEnd
 }
 
 // size is what the frame takes in its file.
 func (h *frameHeader) size() int64 {
-	return (frameHeaderSize + int64(h.payload) + frameAlign - 1) &^ (frameAlign - 1)
+	return (frameHeaderSize + int64(h.payload) + 1 + frameAlign - 1) &^ (frameAlign - 1)
 }
 
 // encode writes the header of a frame that stands at an offset.
@@ -118,7 +121,20 @@ func (h *frameHeader) encode(b []byte, salt uint64, offset int64) {
 	le.PutUint64(b[32:], h.firstSeq)
 	le.PutUint32(b[40:], h.payloadSum)
 	le.PutUint32(b[44:], checksum(salt, offset, b[:44]))
-	le.PutUint64(b[48:], 0)
+}
+
+// pad makes a frame of a header's room and a payload whole.
+func pad(b []byte) []byte {
+	for (len(b)+1)%frameAlign != 0 {
+		b = append(b, 0)
+	}
+	return append(b, frameEnd)
+}
+
+// seal completes a frame that was padded, with what its header says.
+func (h *frameHeader) seal(b []byte, salt uint64, offset int64) {
+	h.payloadSum = checksum(salt, offset+frameHeaderSize, b[frameHeaderSize:])
+	h.encode(b, salt, offset)
 }
 
 func decodeFrameHeader(b []byte, salt uint64, offset int64) (h frameHeader, ok bool) {

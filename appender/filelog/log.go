@@ -203,10 +203,7 @@ func (l *Log) encode(recs []appender.Record) (n int, err error) {
 		err = nil // it concerns a later one
 	}
 	l.payload = len(b) - frameHeaderSize
-	for len(b)%frameAlign != 0 {
-		b = append(b, 0)
-	}
-	l.buf = b
+	l.buf = pad(b)
 	return n, err
 }
 
@@ -225,9 +222,9 @@ func (l *Log) write(recs []appender.Record) error {
 	}
 	h := frameHeader{
 		payload: uint32(l.payload), count: uint32(len(recs)), first: l.at.pos, head: after.head, durable: l.safe.pos,
-		firstSeq: recs[0].Seq, payloadSum: checksum(s.salt, l.at.off+frameHeaderSize, l.buf[frameHeaderSize:]),
+		firstSeq: recs[0].Seq,
 	}
-	h.encode(l.buf, s.salt, l.at.off)
+	h.seal(l.buf, s.salt, l.at.off)
 	l.fill(after.off)
 	// A frame that is written in part is not one: its checksum says so. The
 	// next goes to the same place.
@@ -358,11 +355,10 @@ func (l *Log) finish() error {
 // holds both locks.
 func (l *Log) seal() {
 	s := &l.segs[len(l.segs)-1]
-	var b [frameHeaderSize]byte
 	h := frameHeader{first: l.at.pos, head: l.at.head, durable: l.safe.pos}
-	h.payloadSum = checksum(s.salt, l.at.off+frameHeaderSize, nil)
-	h.encode(b[:], s.salt, l.at.off)
-	if n, err := l.file.WriteAt(b[:], l.at.off); err != nil || n < len(b) {
+	b := pad(make([]byte, frameHeaderSize, h.size()))
+	h.seal(b, s.salt, l.at.off)
+	if n, err := l.file.WriteAt(b, l.at.off); err != nil || n < len(b) {
 		_ = l.file.Truncate(l.at.off)
 		return
 	}

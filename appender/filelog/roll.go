@@ -247,14 +247,13 @@ func (l *Log) copyFrames(from *segment, to File, seg *segment, own mark) (mark, 
 		return at, err
 	}
 	put := func(h frameHeader, payload []byte) error {
-		b := make([]byte, h.size())
-		copy(b[frameHeaderSize:], payload)
+		b := append(make([]byte, frameHeaderSize, h.size()), payload...)
+		b = pad(b)
 		h.durable = max(l.safe.pos, h.first)
 		if h.first == at.pos {
 			h.durable = l.safe.pos
 		}
-		h.payloadSum = checksum(seg.salt, at.off+frameHeaderSize, b[frameHeaderSize:])
-		h.encode(b, seg.salt, at.off)
+		h.seal(b, seg.salt, at.off)
 		if _, err := to.WriteAt(b, at.off); err != nil {
 			return err
 		}
