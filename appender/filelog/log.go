@@ -217,9 +217,7 @@ func (l *Log) full() bool {
 func (l *Log) write(recs []appender.Record) error {
 	s := &l.segs[len(l.segs)-1]
 	after := mark{off: l.at.off + int64(len(l.buf)), pos: l.at.pos + uint64(len(recs)), head: l.at.head}
-	if c := uint64(l.o.MaxRecords); c > 0 && after.pos-after.head > c {
-		after.head = after.pos - c
-	}
+	after.head = l.headWith(after.pos, int64(len(l.buf)))
 	h := frameHeader{
 		payload: uint32(l.payload), count: uint32(len(recs)), first: l.at.pos, head: after.head, durable: l.safe.pos,
 		firstSeq: recs[0].Seq,

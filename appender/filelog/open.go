@@ -135,7 +135,7 @@ func (l *Log) adopt(c *chain) error {
 		if err != nil {
 			return err
 		}
-		l.file, l.segs, l.nameless = file, append(l.segs, seg), l.o.Sync.kind == syncNever
+		l.file, l.segs = file, append(l.segs, seg)
 	}
 	l.safe, l.kept = l.at, l.at
 	l.found.Segments = len(l.segs)
@@ -213,17 +213,12 @@ func (l *Log) rewrite(f File, s *scanned, durable uint64) error {
 	return nil
 }
 
-// resume makes the last segment the one written to, without what is torn behind
-// its last frame, and makes it safe. A segment that is damaged is left as it
-// is.
+// resume makes the last segment safe, and the one written to, without what is
+// torn behind its last frame. One that is damaged is left as it is, and one of a
+// log that was lax where this is not, or the other way round, is only ended.
 func (l *Log) resume(s *scanned, durable uint64) error {
-	if s.unreadable || s.hurt {
+	if s.unreadable {
 		return nil
-	}
-	for i := 1; i < len(s.spans); i++ {
-		if s.spans[i].first != s.spans[i-1].last {
-			return nil
-		}
 	}
 	fsys, end := l.o.FS, s.last().end
 	f, err := fsys.Open(s.name)
@@ -242,7 +237,7 @@ func (l *Log) resume(s *scanned, durable uint64) error {
 		return fail(err)
 	}
 	l.found.torn(fsys.Path(s.name), end, torn-end)
-	if w.size > end {
+	if w.size > end && !s.gapped() {
 		if err := f.Truncate(end); err != nil {
 			return fail(err)
 		}
@@ -250,11 +245,22 @@ func (l *Log) resume(s *scanned, durable uint64) error {
 	if err := l.rewrite(f, s, durable); err != nil {
 		return fail(err)
 	}
-	// The seal is written over: it may be among what is not safe.
-	l.file, l.at.off = f, s.last().records
-	l.sealed = l.at.off < end
-	l.segs[len(l.segs)-1].end = l.at.off
+	if s.gapped() || s.header.lax != (l.o.Sync.kind == syncNever) {
+		return f.Close()
+	}
+	l.file, l.at.off = f, end
+	l.sealed = s.last().records < end
 	return nil
+}
+
+// gapped reports whether records are missing within it.
+func (s *scanned) gapped() bool {
+	for i := 1; i < len(s.spans); i++ {
+		if s.spans[i].first != s.spans[i-1].last {
+			return true
+		}
+	}
+	return false
 }
 
 // torn adds to what was cut off.

@@ -57,8 +57,7 @@ type chain struct {
 // power failed, and nothing behind it counts, so that what counts is always a
 // prefix of what was appended.
 //
-// lax says that not even the headers of segments were synced before frames were
-// written behind them.
+// lax is what the log is opened as, see segmentHeader.
 func judge(fsys FS, all []*scanned, lax bool) *chain {
 	c := &chain{}
 	all = slices.DeleteFunc(all, func(s *scanned) bool {
@@ -80,8 +79,8 @@ func judge(fsys FS, all []*scanned, lax bool) *chain {
 		}
 	}
 	pos := c.walk(fsys, all, known, lax)
-	c.front(fsys, pos, k.durable)
 	c.last = pos
+	c.front(fsys, k.durable)
 	c.report.First, c.report.Records, c.report.Segments = c.head, c.last-c.head, len(c.segs)
 	return c
 }
@@ -93,7 +92,7 @@ func (c *chain) walk(fsys FS, all []*scanned, known [][]knowledge, lax bool) (po
 	begun := false
 	for i, s := range all {
 		if s.unreadable {
-			if lax && c.knownBehind(known, i) <= pos {
+			if laxAt(all, i, lax) && c.knownBehind(known, i) <= pos {
 				c.surplus = append(c.surplus, all[i:]...)
 				return pos
 			}
@@ -107,10 +106,8 @@ func (c *chain) walk(fsys FS, all []*scanned, known [][]knowledge, lax bool) (po
 			c.surplus = append(c.surplus, s) // it was never made
 			continue
 		}
-		if s.hurt && lax && known[i][0].durable <= s.header.first {
-			s.hurt, s.mend = false, true // the power failed before it was whole
-		}
-		if s.hurt {
+		s.mend = s.hurt
+		if s.hurt && !(s.header.lax && known[i][0].durable <= s.header.first) { // or the power failed before it was whole
 			c.damaged(&CorruptError{
 				Path: fsys.Path(s.name), First: s.header.first, Seq: c.lastSeq,
 				Reason: "one of the two copies of the segment's header is not whole; nothing is lost by it",
@@ -147,8 +144,8 @@ func (c *chain) walk(fsys FS, all []*scanned, known [][]knowledge, lax bool) (po
 }
 
 // front compares where the log begins with where it is to begin.
-func (c *chain) front(fsys FS, pos, durable uint64) {
-	c.head = min(c.head, pos)
+func (c *chain) front(fsys FS, durable uint64) {
+	c.head = min(c.head, c.last)
 	// What was lost, but would be dropped by now, is not missed.
 	c.report.Damage = slices.DeleteFunc(c.report.Damage, func(e *CorruptError) bool {
 		return e.Records > 0 && e.First+e.Records <= c.head
@@ -163,9 +160,34 @@ func (c *chain) front(fsys FS, pos, durable uint64) {
 		c.report.Damage = slices.Insert(c.report.Damage, 0, &CorruptError{
 			Path: fsys.Path(c.segs[0].name), Offset: framesBegin, First: c.head, Records: first - c.head, Reason: "the segment in front is gone",
 		})
+	case c.head == 0:
+		// Nothing was ever dropped, so the power failed before what was in front
+		// was durable: what is here does not count either.
+		c.surplus, c.segs = append(c.segs, c.surplus...), nil
+		c.last, c.lastSeq = 0, 0
 	default:
 		c.head = first // the oldest were dropped, and it was not durable which
 	}
+}
+
+// laxAt reports whether the log was lax where the header of its i-th segment is not
+// whole: the one in front tells, for its policy was in force when the next was
+// made. The very first was synced in any case.
+func laxAt(all []*scanned, i int, opened bool) bool {
+	for _, s := range slices.Backward(all[:i]) {
+		if !s.unreadable {
+			return s.header.lax
+		}
+	}
+	if all[0].number == 1 {
+		return false
+	}
+	for _, s := range all[i:] {
+		if !s.unreadable {
+			return s.header.lax
+		}
+	}
+	return opened
 }
 
 // knowledge is the most that anything from a span on says.

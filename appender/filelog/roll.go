@@ -173,7 +173,8 @@ func (l *Log) create(at mark, prevEnd int64) (File, segment, error) {
 		name: segmentName(number), number: number, salt: mix(l.env.Seed ^ mix(number^mix(l.env.Epoch^uint64(l.env.Incarnation)<<32))),
 		first: at.pos, last: at.pos, begin: framesBegin, end: framesBegin,
 	}
-	h := segmentHeader{number: number, prev: prev, salt: s.salt, first: at.pos, head: at.head, prevEnd: prevEnd, durable: l.safe.pos}
+	lax := l.o.Sync.kind == syncNever
+	h := segmentHeader{number: number, prev: prev, salt: s.salt, first: at.pos, head: at.head, prevEnd: prevEnd, durable: l.safe.pos, lax: lax}
 	fsys := l.o.FS
 	fail := func(err error) (File, segment, error) {
 		return nil, segment{}, fmt.Errorf("filelog: making segment %s: %w", fsys.Path(s.name), err)
@@ -191,7 +192,7 @@ func (l *Log) create(at mark, prevEnd int64) (File, segment, error) {
 	if _, err := f.WriteAt(b[:], 0); err != nil {
 		return undo(err)
 	}
-	if l.o.Sync.kind != syncNever {
+	if !lax || l.file == nil { // or it is being opened
 		if err := f.Sync(); err != nil {
 			return undo(fmt.Errorf("%w: %w", ErrSync, err))
 		}
@@ -300,17 +301,48 @@ func (l *Log) copyFrames(from *segment, to File, seg *segment, own mark) (mark, 
 	return at, nil
 }
 
-// retain drops whole segments that hold nothing that is retained. A segment
-// with durable records goes only once that they are not retained is durable as
-// well: or a power failure would take both them and what replaced them. The
-// caller holds mu.
+// headWith is the position of the oldest record retained once a frame is in that
+// takes so many bytes and ends at a position. The frame says so: what was dropped
+// stays dropped as soon as the frame is as durable as it is to be. The caller
+// holds mu.
+func (l *Log) headWith(pos uint64, bytes int64) uint64 {
+	head := l.at.head
+	if c := uint64(l.o.MaxRecords); c > 0 && pos-head > c {
+		head = pos - c
+	}
+	if l.o.MaxBytes <= 0 && l.o.MaxAge <= 0 {
+		return head
+	}
+	for i := range l.segs {
+		bytes += l.segs[i].end
+	}
+	for i := range l.segs[:len(l.segs)-1] {
+		s := &l.segs[i]
+		if s.last > head {
+			if !(l.o.MaxBytes > 0 && bytes > l.o.MaxBytes) && !l.tooOld(s) {
+				break
+			}
+			head = s.last
+		}
+		bytes -= s.end
+	}
+	return head
+}
+
+func (l *Log) tooOld(s *segment) bool {
+	if l.o.MaxAge <= 0 {
+		return false
+	}
+	return s.newest < uint64(max(l.env.Clock.Wall().Add(-l.o.MaxAge).UnixMilli(), 0))
+}
+
+// retain removes the segments that hold nothing that is retained. One with
+// durable records goes only once that they are not retained is durable as well:
+// or a power failure would take both them and what replaced them. The caller
+// holds mu.
 func (l *Log) retain() {
 	for len(l.segs) > 1 {
 		s := &l.segs[0]
-		if s.last > l.at.head && (l.tooMuch() || l.tooOld(s)) {
-			l.at.head = s.last
-			l.publish()
-		}
 		promised := s.first < l.safe.pos
 		if s.last > l.at.head || promised && s.last > l.safe.head {
 			return
@@ -320,24 +352,6 @@ func (l *Log) retain() {
 		}
 		l.segs = append(l.segs[:0], l.segs[1:]...)
 	}
-}
-
-func (l *Log) tooMuch() bool {
-	if l.o.MaxBytes <= 0 {
-		return false
-	}
-	var sum int64
-	for i := range l.segs {
-		sum += l.segs[i].end
-	}
-	return sum > l.o.MaxBytes
-}
-
-func (l *Log) tooOld(s *segment) bool {
-	if l.o.MaxAge <= 0 {
-		return false
-	}
-	return int64(s.newest) < l.env.Clock.Wall().Add(-l.o.MaxAge).UnixMilli()
 }
 
 // mix is the output function of SplitMix64 (Steele, Lea and Flood, OOPSLA

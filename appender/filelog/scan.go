@@ -143,7 +143,7 @@ type scanned struct {
 	// unreadable: neither copy of the header is whole; blank: and nothing else
 	// is in the file.
 	unreadable, blank bool
-	hurt, mend        bool // one copy of the header is not whole; and is to be
+	hurt, mend        bool // one copy of the header is not whole; and is to be made so
 }
 
 // last is the last span; there is always one.
