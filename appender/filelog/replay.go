@@ -32,7 +32,7 @@ var errStop = errors.New("filelog: stop")
 func (l *Log) Replay(ctx context.Context, from appender.Cursor, follow bool) iter.Seq2[appender.Record, error] {
 	end := l.end.Load()
 	return func(yield func(appender.Record, error) bool) {
-		r := reader{fs: l.o.FS, clock: l.env.Clock, from: from, yield: yield, upTo: end, bounded: !follow, log: l}
+		r := reader{fs: l.o.FS, clock: l.env.Clock, from: from, yield: yield, upTo: end, log: l}
 		r.run(ctx, follow)
 	}
 }
@@ -58,16 +58,19 @@ type reader struct {
 	pos     uint64 // of the next record
 	begun   bool   // pos is known
 	passed  bool   // the cursor is passed: everything is yielded
-	upTo    uint64 // where it ends, if bounded
-	bounded bool
 	lastSeq uint64
-	log     *Log // if it is the log's own
+	log     *Log   // if it is the log's own, and
+	upTo    uint64 // where it ends, for this round
+	off     int64  // where the last whole frame ends, in the segment read last
 }
 
 func (r *reader) run(ctx context.Context, follow bool) {
 	wait := followEvery
 	for {
 		before := r.pos
+		if r.log != nil && follow {
+			r.upTo = r.log.end.Load()
+		}
 		if err := r.round(ctx); err != nil {
 			if !errors.Is(err, errStop) && !(follow && ctx.Err() != nil) {
 				r.yield(appender.Record{}, err)
@@ -106,7 +109,7 @@ func (r *reader) round(ctx context.Context) error {
 	}
 	for i := range extents {
 		x := &extents[i]
-		if x.limit >= 0 && x.next <= r.pos && !x.unreadable {
+		if x.limit >= 0 && x.next <= r.pos {
 			continue
 		}
 		if err := r.segment(ctx, x); err != nil {
@@ -115,11 +118,29 @@ func (r *reader) round(ctx context.Context) error {
 			}
 			return err
 		}
-		if r.bounded && r.pos >= r.upTo {
+		if r.log != nil && r.pos >= r.upTo {
 			return nil
 		}
 	}
-	return nil
+	return r.rest(extents)
+}
+
+// rest reports what an open log has that was not found in its files. Retention may
+// have dropped it, or a sync that failed have taken it back, meanwhile.
+func (r *reader) rest(extents []extent) error {
+	if r.log == nil {
+		return nil
+	}
+	r.pos = max(r.pos, r.log.oldest.Load())
+	to := min(r.upTo, r.log.end.Load())
+	if r.pos >= to {
+		return nil
+	}
+	x, offset := &extent{}, int64(0)
+	if n := len(extents); n > 0 {
+		x, offset = &extents[n-1], max(r.off, framesBegin)
+	}
+	return r.damaged(x, offset, to, "no whole frame is there")
 }
 
 // extents lists the segments, and finds the oldest record retained.
@@ -171,17 +192,31 @@ func (r *reader) extents() ([]extent, uint64, error) {
 	}
 	if r.log != nil {
 		head = r.log.oldest.Load()
-	} else if k := len(list); !r.begun && k > 0 {
-		// Frames tell of the head as it was when they were written.
-		s := list[k-1].scanned
-		if err := s.readFrames(r.fs, s.size); err != nil && !gone(err) {
+	} else if !r.begun {
+		k, err := r.told(list)
+		if err != nil {
 			return nil, 0, err
 		}
-		for i := range s.spans {
-			head = max(head, s.spans[i].head)
-		}
+		head = max(head, k.head)
 	}
 	return list, head, nil
+}
+
+// told is what the newest frames of a log say, and the headers of segments.
+func (r *reader) told(list []extent) (k knowledge, err error) {
+	for i := len(list) - 1; i >= 0; i-- {
+		s := list[i].scanned
+		if err := s.readFrames(r.fs, s.size); err != nil && !gone(err) {
+			return k, err
+		}
+		for j := range s.spans {
+			k.durable, k.head = max(k.durable, s.spans[j].durable), max(k.head, s.spans[j].head)
+		}
+		if s.entered() {
+			break // those in front are older
+		}
+	}
+	return k, nil
 }
 
 // begun reports whether there is a frame in a segment: until then it says nothing
@@ -202,7 +237,7 @@ func (r *reader) segment(ctx context.Context, x *extent) error {
 		if x.limit < 0 {
 			return r.damaged(x, 0, r.pos, "the segment's header is not whole")
 		}
-		return r.damaged(x, 0, x.next, "the segment's header is not whole")
+		return r.damaged(x, 0, max(x.next, r.pos), "the segment's header is not whole")
 	}
 	if x.header.first > r.pos {
 		// Retention may have removed what was in front since the last round.
@@ -225,13 +260,14 @@ func (r *reader) segment(ctx context.Context, x *extent) error {
 	if limit < 0 {
 		limit = w.size
 	}
-	last := x.header.first // behind the last frame
-	for off := int64(framesBegin); ; {
+	off, last := int64(framesBegin), x.header.first // behind the last frame
+	defer func() { r.off = off }()
+	for {
 		h, payload, ok, err := w.frame(x.header.salt, off, limit)
 		if err != nil {
 			return fmt.Errorf("filelog: reading %s: %w", r.fs.Path(x.name), err)
 		}
-		if ok && (r.bounded && h.first >= r.upTo) {
+		if ok && r.log != nil && h.first >= r.upTo {
 			return nil
 		}
 		if ok && h.first <= r.pos {
@@ -280,15 +316,16 @@ func (r *reader) missing(x *extent) (bool, error) {
 	if r.log != nil {
 		return r.log.oldest.Load() < x.header.first, nil
 	}
-	s := x.scanned
-	if err := s.readFrames(r.fs, s.size); err != nil {
+	// The segment may have been dropped meanwhile, too: what says so is newer.
+	list, head, err := r.extents()
+	if err != nil {
 		return false, err
 	}
-	head, durable := uint64(0), uint64(0)
-	for i := range s.spans {
-		head, durable = max(head, s.spans[i].head), max(durable, s.spans[i].durable)
+	k, err := r.told(list)
+	if err != nil {
+		return false, err
 	}
-	return head < x.header.first && durable > r.pos, nil
+	return max(head, k.head) < x.header.first && k.durable > r.pos, nil
 }
 
 func (r *reader) damaged(x *extent, offset int64, to uint64, reason string) error {
@@ -316,7 +353,7 @@ func (r *reader) frame(ctx context.Context, h *frameHeader, payload []byte) erro
 		if h.first+i < r.pos {
 			continue
 		}
-		if r.bounded && h.first+i >= r.upTo {
+		if r.log != nil && h.first+i >= r.upTo {
 			return nil
 		}
 		r.pos = h.first + i + 1
