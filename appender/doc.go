@@ -45,6 +45,30 @@
 //     TestEveryStrikeIsAnnouncedBeforeItHurts), and a release wakes every call
 //     that hangs (TestReleaseWakesEveryHangingCall,
 //     TestAReleaseBetweenStrikeAndSleepIsNotMissed).
+//  11. Wrappers are invisible while they have nothing to do: order, contents,
+//     errors, flush and close pass through, and are counted
+//     (TestEveryWrapperPassesOnWhatItTakes), without an allocation
+//     (TestWrappersDoNotAllocateOnSuccess; BenchmarkWrappers has what each
+//     costs beside an appender that does nothing).
+//  12. [Retry] keeps order, attempts and delays within their bounds
+//     (TestRetryKeepsOrderAndItsBounds, TestRetryEndsWithItsContext) and what
+//     is unknown unknown
+//     (TestRetryLeavesUnknownOutcomesAloneUnlessToldOtherwise).
+//  13. [Breaker] is its state machine (TestBreakerIsItsStateMachine), with one
+//     probe at a time (TestBreakerLetsOneProbeThroughAndSurvivesItsPanic).
+//  14. [Filter], [Sample] and [Limit] answer in order for what they leave out
+//     (TestWhatIsLeftOutIsAnsweredInOrder); a sample depends on the seed and
+//     the records alone (TestSampleKeepsTheSameOnesHoweverTheyCome); a limit is
+//     a token bucket (TestLimitIsATokenBucket).
+//  15. In a [Tee] no sink changes a sibling, and behind a retry each record is
+//     stored once in each (TestTeeStoresOnceInEachWhateverSomeDo). [Guard] turns
+//     panics into errors (TestGuardTurnsPanicsIntoErrors).
+//  16. [SlogHandler] is a slog.Handler to the letter
+//     (TestTheSlogHandlerPassesSlogtest), keeps what goes through both bridges
+//     (TestSlogAndBack), numbers the lines of many goroutines once
+//     (TestLinesOfManyGoroutinesAreNumberedOnce), and keeps none of them waiting
+//     for a slow appender but the one that is in it
+//     (TestLoggersNeverWaitForASlowSink).
 //
 // The properties behind 1 to 4 are shown to fail for broken rings and buffers:
 // TestRingPropertyFailsForEveryBrokenRing,
@@ -65,4 +89,8 @@
 //  6. How many records of a kind's past strikes are remembered is bounded (64):
 //     one that is tried again after that repeats its first draw
 //     (TestAForgottenStrikeRepeatsItsFirstDraw).
+//  7. A [Tee] calls its sinks one after the other: one that hangs keeps the
+//     others waiting. Put it behind a host of its own.
+//  8. No wrapper here bounds how long a call takes: that is the host's, with
+//     its deadline and its workers that may be left behind.
 package appender

@@ -15,6 +15,8 @@ var (
 	// ErrUnknownOutcome: the record may or may not be stored. Any error
 	// without it in its chain means that the record is not stored.
 	ErrUnknownOutcome = errors.New("appender: outcome unknown")
+	// ErrOpen: a [Breaker] is open; the appender inside was not called.
+	ErrOpen = errors.New("appender: circuit open")
 	// ErrInjected: a [Control] made the call fail.
 	ErrInjected = errors.New("appender: injected fault")
 )

@@ -1,0 +1,150 @@
+package appender
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+// The defaults of [RetryOptions].
+const (
+	DefaultAttempts   = 3
+	DefaultBackoff    = 50 * time.Millisecond
+	DefaultMaxBackoff = 5 * time.Second
+)
+
+// RetryOptions shape a [Retry]. The zero value of each field means its default.
+type RetryOptions struct {
+	// Attempts is how often a record is tried altogether. Default
+	// [DefaultAttempts]. Progress within a batch begins the count anew.
+	Attempts int
+	// Backoff is the delay in front of the second attempt; it doubles up to
+	// MaxBackoff. Defaults [DefaultBackoff] and [DefaultMaxBackoff].
+	Backoff, MaxBackoff time.Duration
+	// Idempotent says that the appender inside stores a record once however
+	// often it is appended (by its identity), or that a second copy does no
+	// harm: then records whose outcome is unknown are tried again as well.
+	// Otherwise they are not: their error is returned at once.
+	Idempotent bool
+}
+
+// Retry tries again what fails, in place: nothing overtakes a record that is
+// being retried, so order is kept. It waits by the clock of its Env, between
+// attempts, from half of the backoff to the whole of it (equal jitter: Brooker,
+// "Exponential Backoff And Jitter", AWS 2015), drawn from the Env's seed.
+//
+// It ends when the context ends, when the attempts are used up, and on
+// [ErrClosed] at once. The error is the last attempt's; if an earlier one left
+// the outcome open, [ErrUnknownOutcome] is in it.
+type Retry struct {
+	wrapped
+	env     Env
+	o       RetryOptions
+	draws   uint64
+	retried atomic.Uint64
+}
+
+var (
+	_ BatchAppender = (*Retry)(nil)
+	_ Flusher       = (*Retry)(nil)
+	_ Statser       = (*Retry)(nil)
+)
+
+// NewRetry retries what goes to inner.
+func NewRetry(inner Appender, env Env, o RetryOptions) *Retry {
+	if o.Attempts <= 0 {
+		o.Attempts = DefaultAttempts
+	}
+	if o.Backoff <= 0 {
+		o.Backoff = DefaultBackoff
+	}
+	if o.MaxBackoff <= 0 {
+		o.MaxBackoff = DefaultMaxBackoff
+	}
+	o.MaxBackoff = max(o.MaxBackoff, o.Backoff)
+	return &Retry{wrapped: wrapped{inner: inner}, env: env, o: o}
+}
+
+// Append stores rec, in several attempts if need be.
+func (r *Retry) Append(ctx context.Context, rec Record) error {
+	err := r.inner.Append(ctx, rec)
+	if err != nil {
+		var t trial
+		for r.again(ctx, &t, err) {
+			if err = r.inner.Append(ctx, rec); err == nil {
+				break
+			}
+		}
+		err = t.told(err)
+	}
+	return r.answeredOne(err)
+}
+
+// AppendBatch stores recs: after an attempt that stored some of them the next
+// goes on with the rest.
+func (r *Retry) AppendBatch(ctx context.Context, recs []Record) (int, error) {
+	n, err := AppendBatch(ctx, r.inner, recs)
+	if n == len(recs) && err == nil {
+		return r.answered(n, nil)
+	}
+	n, err = short(n, len(recs), err)
+	var t trial
+	for err != nil && r.again(ctx, &t, err) {
+		var k int
+		k, err = AppendBatch(ctx, r.inner, recs[n:])
+		if k, err = short(k, len(recs)-n, err); k > 0 {
+			n += k
+			t.attempts = 0
+		}
+	}
+	return r.answered(n, t.told(err))
+}
+
+// trial is what one call has been through.
+type trial struct {
+	attempts int  // that stored nothing, since the last that stored something
+	open     bool // one left an outcome open
+}
+
+// told is the error of the last attempt, with what the ones before it left open.
+func (t *trial) told(err error) error {
+	if err == nil || !t.open || errors.Is(err, ErrUnknownOutcome) {
+		return err
+	}
+	return fmt.Errorf("%w by an earlier attempt: %w", ErrUnknownOutcome, err)
+}
+
+// again waits and reports whether there is to be another attempt after err.
+func (r *Retry) again(ctx context.Context, t *trial, err error) bool {
+	t.attempts++
+	unknown := errors.Is(err, ErrUnknownOutcome)
+	t.open = t.open || unknown
+	if t.attempts >= r.o.Attempts || unknown && !r.o.Idempotent || errors.Is(err, ErrClosed) || ctx.Err() != nil {
+		return false
+	}
+	if r.env.Clock.Sleep(ctx, r.delay(t.attempts)) != nil {
+		return false
+	}
+	r.retried.Add(1)
+	return true
+}
+
+// delay is how long to wait after that many attempts.
+func (r *Retry) delay(attempts int) time.Duration {
+	d := r.o.MaxBackoff
+	if shift := attempts - 1; shift < 62 && r.o.Backoff <= d>>shift {
+		d = r.o.Backoff << shift
+	}
+	r.draws++
+	half := d / 2
+	return half + time.Duration(mix(mix(r.env.Seed)^r.draws)%uint64(d-half+1))
+}
+
+// Stats counts what went through, and as Retried the attempts beyond the first.
+func (r *Retry) Stats() Stats {
+	s := r.wrapped.Stats()
+	s.Retried = r.retried.Load()
+	return s
+}

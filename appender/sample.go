@@ -1,0 +1,58 @@
+package appender
+
+import "context"
+
+// SampleOptions shape a [Sample]. The zero value keeps everything.
+type SampleOptions struct {
+	// OneIn keeps, on average, one of so many. At or below 1: all.
+	OneIn int
+	// Always, if set, keeps every record of which it is true, whatever the draw:
+	// say, AtLeast(Warn).
+	Always func(Record) bool
+}
+
+// Sample passes on a part of the records, drawn by the seed of its Env and the
+// record's identity alone: a retry of a record is drawn as the record was, and
+// every run of a seed keeps the same ones. Those that are left out are
+// acknowledged.
+type Sample struct {
+	dropping
+	limit  uint64 // keeps draws below
+	seed   uint64
+	always func(Record) bool
+}
+
+var (
+	_ BatchAppender = (*Sample)(nil)
+	_ Flusher       = (*Sample)(nil)
+	_ Statser       = (*Sample)(nil)
+)
+
+// NewSample samples what goes to inner.
+func NewSample(inner Appender, env Env, o SampleOptions) *Sample {
+	s := &Sample{dropping: dropping{wrapped: wrapped{inner: inner}}, limit: ^uint64(0), seed: mix(env.Seed), always: o.Always}
+	if o.OneIn > 1 {
+		s.limit = ^uint64(0) / uint64(o.OneIn)
+	}
+	return s
+}
+
+func (s *Sample) keep(rec Record) bool {
+	if s.limit == ^uint64(0) || s.always != nil && s.always(rec) {
+		return true
+	}
+	return mix(mix(s.seed^(uint64(rec.Incarnation)<<8|uint64(rec.Stream)))^rec.Seq) < s.limit
+}
+
+// Append stores rec, or counts it as left out.
+func (s *Sample) Append(ctx context.Context, rec Record) error {
+	return s.one(ctx, s.keep(rec), rec)
+}
+
+// AppendBatch stores the sample of recs, in one call of the appender inside.
+func (s *Sample) AppendBatch(ctx context.Context, recs []Record) (int, error) {
+	return s.batch(ctx, recs, s.keep)
+}
+
+// Sampled counts the records that were left out.
+func (s *Sample) Sampled() uint64 { return s.dropped.Load() }

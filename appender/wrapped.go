@@ -1,0 +1,134 @@
+package appender
+
+import (
+	"context"
+	"io"
+	"sync/atomic"
+)
+
+// wrapped is what every wrapper around one appender is made of: what it passes
+// on untouched, and its counts.
+//
+// A wrapper is used as an appender is, one call at a time; its counts may be read
+// at any time. No lock is held while it sleeps or calls.
+type wrapped struct {
+	inner    Appender
+	accepted atomic.Uint64
+	failed   atomic.Uint64
+}
+
+// Unwrap returns the appender inside: see [As].
+func (w *wrapped) Unwrap() Appender { return w.inner }
+
+// Flush flushes the appender inside.
+func (w *wrapped) Flush(ctx context.Context) error { return Flush(ctx, w.inner) }
+
+// Close closes the appender inside.
+func (w *wrapped) Close() error { return Close(w.inner) }
+
+// Stats counts what went through: Accepted and Delivered are the records that
+// were acknowledged, Failed the calls that were answered with an error.
+func (w *wrapped) Stats() Stats {
+	n := w.accepted.Load()
+	return Stats{Accepted: n, Delivered: n, Failed: w.failed.Load()}
+}
+
+// answered counts an answer and returns it.
+func (w *wrapped) answered(n int, err error) (int, error) {
+	if n > 0 {
+		w.accepted.Add(uint64(n))
+	}
+	if err != nil {
+		w.failed.Add(1)
+	}
+	return n, err
+}
+
+// answeredOne is answered for a call of one record.
+func (w *wrapped) answeredOne(err error) error {
+	if err != nil {
+		w.failed.Add(1)
+		return err
+	}
+	w.accepted.Add(1)
+	return nil
+}
+
+// short gives an answer that breaks the contract of BatchAppender the error that
+// it lacks, and n its bounds: a wrapper relies on both.
+func short(n, of int, err error) (int, error) {
+	n = min(max(n, 0), of)
+	switch {
+	case n == of:
+		return n, nil // whatever it says, it says that all are stored
+	case err == nil:
+		return n, io.ErrShortWrite
+	}
+	return n, err
+}
+
+// dropping is what wrappers share that keep some records from the appender
+// inside. What they keep back they acknowledge: it was taken, and it is counted.
+type dropping struct {
+	wrapped
+	dropped atomic.Uint64
+	kept    []Record // of the batch in hand
+	last    []int    // by kept: how many of the batch end with it
+}
+
+// Stats counts what went through, and as Dropped what was kept back.
+func (d *dropping) Stats() Stats {
+	s := d.wrapped.Stats()
+	s.Dropped = d.dropped.Load()
+	s.Accepted += s.Dropped
+	return s
+}
+
+// one appends or keeps back one record.
+func (d *dropping) one(ctx context.Context, keep bool, rec Record) error {
+	if keep {
+		return d.answeredOne(d.inner.Append(ctx, rec))
+	}
+	if err := ctx.Err(); err != nil {
+		d.failed.Add(1)
+		return err
+	}
+	d.dropped.Add(1)
+	return nil
+}
+
+// batch appends the records that keep says, in one call, and answers for all.
+// What is kept back behind the last record that was stored is not answered for:
+// it is asked about again.
+func (d *dropping) batch(ctx context.Context, recs []Record, keep func(Record) bool) (int, error) {
+	if err := ctx.Err(); err != nil {
+		d.failed.Add(1)
+		return 0, err
+	}
+	d.kept, d.last = d.kept[:0], d.last[:0]
+	for i := range recs {
+		if keep(recs[i]) {
+			d.kept, d.last = append(d.kept, recs[i]), append(d.last, i)
+		}
+	}
+	n, err := len(recs), error(nil)
+	if k := len(d.kept); k > 0 {
+		var stored int
+		if stored, err = AppendBatch(ctx, d.inner, d.kept); stored < k || err != nil {
+			if stored, err = short(stored, k, err); stored < k {
+				n = d.last[stored] // everything in front of the one that failed
+			}
+		}
+		clear(d.kept) // holds on to no string
+		d.accepted.Add(uint64(stored))
+		if gone := n - stored; gone > 0 {
+			d.dropped.Add(uint64(gone))
+		}
+	} else {
+		d.dropped.Add(uint64(n))
+	}
+	if err != nil {
+		d.failed.Add(1)
+	}
+	return n, err
+}
