@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
-
-	"github.com/nats-io/nats.go"
 
 	"meshsim/appender"
 )
@@ -56,52 +53,6 @@ func (a *Appender) AppendBatch(ctx context.Context, recs []appender.Record) (n i
 	return n, a.refuse(&recs[n], err)
 }
 
-// begin starts a call: one at a time, within Options.Timeout, until Close.
-func (a *Appender) begin(ctx context.Context) (*call, error) {
-	if a.life.Err() != nil {
-		return nil, appender.ErrClosed
-	}
-	select {
-	case a.busy <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-a.life.Done():
-		return nil, appender.ErrClosed
-	}
-	a.timer.Reset(a.o.Timeout)
-	return &call{ctx: ctx, deadline: time.Now().Add(a.o.Timeout), expired: a.timer.C, closed: a.life.Done()}, nil
-}
-
-func (a *Appender) finish() {
-	a.timer.Stop()
-	<-a.busy
-}
-
-// bounded is a context that ends when the call must, and when the connection
-// breaks: the client would wait for an answer that cannot come any more.
-func (a *Appender) bounded(c *call) (context.Context, context.CancelFunc) {
-	deadline, cancelDeadline := context.WithDeadline(c.ctx, c.deadline)
-	ctx, cancel := context.WithCancelCause(deadline)
-	closed := context.AfterFunc(a.life, func() { cancel(appender.ErrClosed) })
-	status := a.link.conn.StatusChanged(nats.DISCONNECTED, nats.RECONNECTING, nats.CLOSED)
-	gone := make(chan struct{})
-	go func() {
-		defer close(gone)
-		select {
-		case <-status:
-			cancel(errCut)
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, func() {
-		cancel(nil)
-		<-gone
-		cancelDeadline()
-		closed()
-		a.link.conn.RemoveStatusListener(status)
-	}
-}
-
 // refuse makes the error of a record: an unknown outcome if the record was
 // sent, now or by an earlier call, and it is not known what became of it.
 func (a *Appender) refuse(rec *appender.Record, err error) error {
@@ -122,8 +73,14 @@ func (a *Appender) appendAll(c *call, recs []appender.Record) (n int, err error)
 	}
 	for retries := 0; ; {
 		if a.unsure {
-			if serr := a.settle(c, err != nil); serr != nil {
-				return n, errors.Join(err, serr)
+			// If records of this call depend on it, a connection that is gone
+			// is worth waiting for.
+			takeOver := func(ctx context.Context) error { return a.takeOver(ctx, false) }
+			if serr := a.attempt(c, err != nil, takeOver); serr != nil {
+				if err != nil {
+					serr = fmt.Errorf("%w: %w", err, serr)
+				}
+				return n, serr
 			}
 		}
 		if err != nil {
@@ -146,35 +103,6 @@ func (a *Appender) appendAll(c *call, recs []appender.Record) (n int, err error)
 		}
 		if n > before {
 			retries = 0
-		}
-	}
-}
-
-// settle finds out what the stream holds. If records of this call depend on it
-// it tries again as long as the call may last; otherwise it needs a connection
-// that is there and stays.
-func (a *Appender) settle(c *call, insist bool) error {
-	for {
-		if err := c.over(); err != nil {
-			return err
-		}
-		if insist {
-			if err := a.pipe.awaitConnection(c); err != nil {
-				return err
-			}
-		}
-		if !a.pipe.reset() {
-			if insist {
-				continue
-			}
-			return ErrNotConnected
-		}
-		ctx, cancel := a.bounded(c)
-		err := a.takeOver(ctx, false)
-		cut := context.Cause(ctx) == errCut
-		cancel()
-		if err == nil || !insist || !cut && !errors.Is(err, ErrNotConnected) {
-			return err
 		}
 	}
 }

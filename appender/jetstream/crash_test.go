@@ -54,6 +54,7 @@ func (w *writer) append(recs []appender.Record) bool {
 }
 
 func TestServersThatStopAndComeBackLoseAndDoubleNothing(t *testing.T) {
+	t.Parallel()
 	const records = 3000
 	for seed := range uint64(3) {
 		srv := startRestartable(t)
@@ -89,12 +90,13 @@ func TestServersThatStopAndComeBackLoseAndDoubleNothing(t *testing.T) {
 }
 
 func TestALeaderThatDiesLosesAndDoublesNothing(t *testing.T) {
+	t.Parallel()
 	c, err := embedded.StartCluster(3, embedded.Options{Dir: t.TempDir()})
 	require.NoError(t, err)
 	defer c.Shutdown()
 	o := Options{URL: c.URL(), MaxRecords: 1_000_000, Replicas: 3, Timeout: 10 * time.Second}
 	a := open(t, testEnv(1), o)
-	w := &writer{a: a, rng: rand.New(rand.NewPCG(7, 7)), told: history{}, timeout: 2 * time.Second}
+	w := &writer{a: a, rng: rand.New(rand.NewPCG(7, 7)), told: history{}, timeout: 500 * time.Millisecond}
 	w.run(500)
 	for round := range 2 {
 		stopped := make(chan int)
@@ -102,7 +104,7 @@ func TestALeaderThatDiesLosesAndDoublesNothing(t *testing.T) {
 			time.Sleep(time.Duration(5+20*round) * time.Millisecond)
 			stopped <- c.StopLeader(a.names.stream)
 		}()
-		w.run(w.seq + 1500)
+		w.run(w.seq + 800)
 		i := <-stopped
 		require.GreaterOrEqual(t, i, 0, "nobody led the stream")
 		w.run(w.seq + 500)

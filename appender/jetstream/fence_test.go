@@ -139,6 +139,7 @@ func TestOfOpeningsAtOnceTheNewestStays(t *testing.T) {
 // it can while the next one takes over. What the first was told is true, what
 // is stored of it has no gap, and nothing of it comes after the second opened.
 func TestATakeoverInTheMiddleOfABatchLeavesAPrefix(t *testing.T) {
+	t.Parallel()
 	url := startServer(t).URL()
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 25 {

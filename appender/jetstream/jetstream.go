@@ -139,28 +139,19 @@ func Open(ctx context.Context, env appender.Env, o Options) (*Appender, error) {
 	return a, nil
 }
 
-func (a *Appender) open(ctx context.Context) error {
-	c := &call{ctx: ctx, deadline: time.Now().Add(a.o.Timeout), expired: a.timer.C, closed: a.life.Done()}
-	ctx, cancel := a.bounded(c)
-	defer cancel()
-	var err error
-	if a.stream, err = a.link.ensure(ctx, &a.o, a.names); err != nil {
-		return err
-	}
+func (a *Appender) open(ctx context.Context) (err error) {
 	// Acknowledgements of one call may come in during the next.
 	if a.pipe, err = newPipe(a.link.conn, 2*a.o.InFlight); err != nil {
 		return err
 	}
-	if err := a.takeOver(ctx, true); err != nil {
-		return err
-	}
-	retained, err := a.link.retained(ctx, a.stream, a.names.subject)
-	if err != nil {
-		return err
-	}
-	a.opened = opened{published: a.ordinal, retained: retained}
-	a.timer.Stop()
-	return nil
+	c := &call{ctx: ctx, deadline: time.Now().Add(a.o.Timeout), expired: a.timer.C, closed: a.life.Done()}
+	defer a.timer.Stop()
+	return a.attempt(c, true, func(ctx context.Context) (err error) {
+		if a.stream, err = a.link.ensure(ctx, &a.o, a.names); err != nil {
+			return err
+		}
+		return a.takeOver(ctx, true)
+	})
 }
 
 // Opener opens appenders with the options, each with a connection of its own

@@ -252,6 +252,7 @@ func (m *chainModel) compareChain() error {
 }
 
 func TestAChainIsAListThatForgetsItsBeginning(t *testing.T) {
+	t.Parallel()
 	url := startServer(t).URL()
 	rapid.Check(t, func(t *rapid.T) {
 		require.NoError(t, agreesWithModel(chainScripts.Draw(t, "script"), url, nil, sound))

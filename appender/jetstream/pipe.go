@@ -2,23 +2,19 @@ package jetstream
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-
-	"meshsim/appender"
 )
 
 // errors of one publish, or of the wait for its acknowledgement.
 var (
 	errCut          = errors.New("the connection broke")
-	errTimeout      = errors.New("no acknowledgement in time")
+	errTimeout      = errors.New("no answer in time")
 	errNoResponders = errors.New("no server has the stream at the moment")
 	errBadAck       = errors.New("the server's answer makes no sense")
 )
@@ -208,8 +204,10 @@ func (p *pipe) learn(data []byte, seq uint64) {
 	}
 }
 
+// parseDigits reads a positive number without leading zeros, of which 19 digits
+// always fit.
 func parseDigits(b []byte) (n uint64, ok bool) {
-	if len(b) == 0 || len(b) > 19 {
+	if len(b) == 0 || len(b) > 19 || b[0] == '0' {
 		return 0, false
 	}
 	for _, c := range b {
@@ -219,33 +217,4 @@ func parseDigits(b []byte) (n uint64, ok bool) {
 		n = n*10 + uint64(c-'0')
 	}
 	return n, true
-}
-
-// call is one call of the appender: what ends it.
-type call struct {
-	ctx      context.Context
-	deadline time.Time        // the real timeout,
-	expired  <-chan time.Time // and its timer
-	closed   <-chan struct{}
-	err      error // errTimeout once it has expired
-}
-
-// over says why the call must end, or nil.
-func (c *call) over() error {
-	select {
-	case <-c.closed:
-		return appender.ErrClosed
-	default:
-	}
-	if err := c.ctx.Err(); err != nil {
-		return err
-	}
-	if c.err == nil {
-		select {
-		case <-c.expired:
-			c.err = errTimeout
-		default:
-		}
-	}
-	return c.err
 }

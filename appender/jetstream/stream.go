@@ -105,7 +105,7 @@ func (l *link) ensure(ctx context.Context, o *Options, n names) (jetstream.Strea
 			return nil, difference
 		}
 		if s, err = l.js.UpdateStream(ctx, want); err != nil {
-			return nil, l.explain("changing stream "+n.stream, errors.Join(difference, err))
+			return nil, l.explain("changing stream "+n.stream, err)
 		}
 		return s, nil
 	}

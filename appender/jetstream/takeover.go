@@ -90,6 +90,13 @@ func (a *Appender) takeOver(ctx context.Context, first bool) error {
 			return err
 		}
 	}
+	if first {
+		retained, err := a.link.retained(ctx, a.stream, a.names.subject)
+		if err != nil {
+			return err
+		}
+		a.opened = opened{published: ordinal, retained: retained}
+	}
 	a.last, a.recent, a.unsure = last, recent, false
 	a.ordinal = ordinal
 	a.published.Store(ordinal)
@@ -187,7 +194,7 @@ func (a *Appender) readBack(ctx context.Context, from, to uint64, into map[ident
 	for {
 		m, err := t.messages.Next(jetstream.NextContext(ctx))
 		if err != nil {
-			return a.link.explain("reading "+a.names.subject, err)
+			return a.link.explain(fmt.Sprintf("reading %s back from %d to %d", a.names.subject, from, to), err)
 		}
 		meta, err := m.Metadata()
 		if err != nil {
