@@ -3,7 +3,7 @@ package appender
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
+	"runtime"
 	"sync/atomic"
 )
 
@@ -81,5 +81,7 @@ func (g *Guard) guard(err *error) {
 
 // panicked is a panic as an error. It is called while the stack is still there.
 func panicked(v any) error {
-	return fmt.Errorf("%w: %w", ErrUnknownOutcome, &PanicError{Value: v, Stack: debug.Stack()})
+	stack := make([]byte, 16<<10)
+	stack = stack[:runtime.Stack(stack, false)]
+	return fmt.Errorf("%w: %w", ErrUnknownOutcome, &PanicError{Value: v, Stack: stack})
 }
