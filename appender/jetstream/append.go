@@ -77,7 +77,7 @@ func (a *Appender) appendAll(c *call, recs []appender.Record) (n int, err error)
 			// is worth waiting for.
 			takeOver := func(ctx context.Context) error { return a.takeOver(ctx, false) }
 			if serr := a.attempt(c, err != nil, takeOver); serr != nil {
-				if err != nil {
+				if err != nil && !isWrongLast(err) {
 					serr = fmt.Errorf("%w: %w", err, serr)
 				}
 				return n, serr

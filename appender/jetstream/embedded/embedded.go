@@ -116,7 +116,7 @@ func start(so *server.Options) (*Server, error) {
 	srv.SetLogger(&log, false, false)
 	srv.Start()
 	switch {
-	case !srv.ReadyForConnections(startTimeout):
+	case !listens(srv, &log):
 		err = errors.New("embedded: the server does not listen")
 	case !srv.JetStreamEnabled():
 		err = errors.New("embedded: the server runs without JetStream")
@@ -124,7 +124,24 @@ func start(so *server.Options) (*Server, error) {
 		return s, nil
 	}
 	s.Shutdown()
-	return nil, errors.Join(err, log.Err())
+	if why := log.Err(); why != nil {
+		err = fmt.Errorf("%w: %w", err, why)
+	}
+	return nil, err
+}
+
+// listens waits until the server does, or has given up.
+func listens(srv *server.Server, log *complaints) bool {
+	const step = 50 * time.Millisecond
+	for range startTimeout / step {
+		if srv.ReadyForConnections(step) {
+			return true
+		}
+		if log.fatal() {
+			return false
+		}
+	}
+	return false
 }
 
 // URL is where clients connect: nats://127.0.0.1:port, or tls:// with TLS.
@@ -154,8 +171,9 @@ func (s *Server) Shutdown() {
 // complaints keeps the last errors that a server logs, for the message of a
 // start that fails.
 type complaints struct {
-	mu   sync.Mutex
-	last []string
+	mu     sync.Mutex
+	last   []string
+	gaveUp bool // the server would have ended its process
 }
 
 const complaintsMax = 4
@@ -179,8 +197,20 @@ func (c *complaints) add(format string, v ...any) {
 }
 
 func (c *complaints) Errorf(format string, v ...any) { c.add(format, v...) }
-func (c *complaints) Fatalf(format string, v ...any) { c.add(format, v...) }
-func (*complaints) Noticef(string, ...any)           {}
-func (*complaints) Warnf(string, ...any)             {}
-func (*complaints) Debugf(string, ...any)            {}
-func (*complaints) Tracef(string, ...any)            {}
+func (c *complaints) Fatalf(format string, v ...any) {
+	c.add(format, v...)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.gaveUp = true
+}
+
+func (c *complaints) fatal() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.gaveUp
+}
+
+func (*complaints) Noticef(string, ...any) {}
+func (*complaints) Warnf(string, ...any)   {}
+func (*complaints) Debugf(string, ...any)  {}
+func (*complaints) Tracef(string, ...any)  {}
