@@ -223,9 +223,11 @@ func all(change func(recs []appender.Record) []appender.Record) func(l log, from
 // broken are logs, and file systems under logs, that break their word. The
 // comment of each is what it would be to a user.
 var broken = map[string]openLog{
-	"syncs nothing":         onFS(func() brokenFS { return brokenFS{sync: func(filelog.File) error { return nil }} }),
-	"syncs no names":        onFS(func() brokenFS { return brokenFS{syncDir: func(filelog.FS) error { return nil }} }),
-	"locks nothing":         onFS(func() brokenFS { return brokenFS{lock: func(filelog.FS) (io.Closer, error) { return io.NopCloser(nil), nil }} }),
+	"syncs nothing":  onFS(func() brokenFS { return brokenFS{sync: func(filelog.File) error { return nil }} }),
+	"syncs no names": onFS(func() brokenFS { return brokenFS{syncDir: func(filelog.FS) error { return nil }} }),
+	"locks nothing": onFS(func() brokenFS {
+		return brokenFS{lock: func(filelog.FS) (io.Closer, error) { return io.NopCloser(nil), nil }}
+	}),
 	"hides a short write":   onFS(func() brokenFS { return brokenFS{write: hideShort} }),
 	"hides what fails":      onFS(func() brokenFS { return brokenFS{write: hideFailure} }),
 	"retries a failed sync": onFS(func() brokenFS { return brokenFS{sync: func(f filelog.File) error { return first(f.Sync(), f.Sync) }} }),
@@ -385,8 +387,10 @@ var broken = map[string]openLog{
 			return n, err
 		}}
 	}),
-	"flushes nothing":        wrapped(func() brokenLog { return brokenLog{flush: func(log) error { return nil }} }),
-	"says that all is saved": wrapped(func() brokenLog { return brokenLog{pos: func(l log) (uint64, uint64) { e, _ := l.Position(); return e, e }} }),
+	"flushes nothing": wrapped(func() brokenLog { return brokenLog{flush: func(log) error { return nil }} }),
+	"says that all is saved": wrapped(func() brokenLog {
+		return brokenLog{pos: func(l log) (uint64, uint64) { e, _ := l.Position(); return e, e }}
+	}),
 	"says that nothing is saved": wrapped(func() brokenLog {
 		return brokenLog{pos: func(l log) (uint64, uint64) { e, _ := l.Position(); return e, 0 }}
 	}),

@@ -18,21 +18,17 @@ import (
 // alone or from there on; and every bit on the disk turning, with the process
 // killed or not. o.Cases bounds how many are run, from the first on; 0 means all.
 func Systematic(ctx context.Context, o Options) (Report, error) {
-	return systematic(ctx, o, filelogs)
-}
-
-func systematic(ctx context.Context, o Options, opener openLog) (Report, error) {
-	var all []variation
-	for base := range policies {
-		more, err := variations(basePlan(o.Seed, base), base)
-		if err != nil {
-			return Report{Seed: o.Seed}, fmt.Errorf("torture: without any fault: %w", err)
-		}
-		all = append(all, more...)
+	all, err := everything(o.Seed)
+	if err != nil {
+		return Report{Seed: o.Seed}, err
 	}
 	if o.Cases > 0 {
 		all = all[:min(o.Cases, len(all))]
 	}
+	return systematic(ctx, o, all, filelogs)
+}
+
+func systematic(ctx context.Context, o Options, all []variation, opener openLog) (Report, error) {
 	return campaign(ctx, o, len(all), func(i int) (outcome, *Failure) {
 		c, f := runPlan(all[i].plan(o.Seed), opener)
 		if f != nil {
@@ -40,6 +36,19 @@ func systematic(ctx context.Context, o Options, opener openLog) (Report, error) 
 		}
 		return c, f
 	})
+}
+
+// everything lists the variations of every base plan.
+func everything(seed uint64) ([]variation, error) {
+	var all []variation
+	for base := range policies {
+		more, err := variations(basePlan(seed, base), base)
+		if err != nil {
+			return nil, fmt.Errorf("torture: without any fault: %w", err)
+		}
+		all = append(all, more...)
+	}
+	return all, nil
 }
 
 var policies = [...]settings{
