@@ -60,14 +60,7 @@ type segmentHeader struct {
 	// bytes that a failed sync left behind are not to come back.
 	prevEnd int64
 	durable uint64 // position up to which records survive a power failure
-	// lax: the log did not sync ([SyncNever]), so neither did it sync the header of
-	// the segment that follows, before frames were written there. A log that is
-	// opened under another policy begins a segment.
-	lax bool
 }
-
-// laxBit is in the word of the distance to the segment before.
-const laxBit = 1 << 31
 
 func (h *segmentHeader) encode(b []byte) {
 	copy(b, magic[:])
@@ -78,11 +71,7 @@ func (h *segmentHeader) encode(b []byte) {
 	le.PutUint64(b[32:], h.head)
 	le.PutUint64(b[40:], uint64(h.prevEnd))
 	le.PutUint64(b[48:], h.durable)
-	word := uint32(h.number-h.prev) &^ laxBit
-	if h.lax {
-		word |= laxBit
-	}
-	le.PutUint32(b[56:], word)
+	le.PutUint32(b[56:], uint32(h.number-h.prev))
 	le.PutUint32(b[60:], crc32.Checksum(b[:60], castagnoli))
 	copy(b[headerSize:framesBegin], b[:headerSize])
 }
@@ -97,8 +86,7 @@ func decodeHeader(b []byte) (h segmentHeader, ok bool) {
 		number: le.Uint64(b[8:]), salt: le.Uint64(b[16:]), first: le.Uint64(b[24:]),
 		head: le.Uint64(b[32:]), prevEnd: int64(le.Uint64(b[40:])), durable: le.Uint64(b[48:]),
 	}
-	word := le.Uint32(b[56:])
-	h.prev, h.lax = h.number-uint64(word&^laxBit), word&laxBit != 0
+	h.prev = h.number - uint64(le.Uint32(b[56:]))
 	return h, h.prevEnd >= 0 && h.head <= h.first
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"meshsim/appender"
 )
@@ -44,13 +45,26 @@ func Open(ctx context.Context, o Options, env appender.Env) (_ *Log, err error) 
 	if n := len(all); n > 0 {
 		l.next = all[n-1].number + 1
 	}
-	c := judge(o.FS, all, o.Sync.kind == syncNever)
+	lax, err := l.wasLax()
+	if err != nil {
+		return nil, err
+	}
+	c := judge(o.FS, all, lax)
 	l.found = c.report
 	if len(l.found.Damage) > 0 && o.Damage == Refuse {
 		return nil, l.found.Damage[0]
 	}
+	if err := l.declare(lax); err != nil {
+		return nil, err
+	}
 	if err := l.adopt(c); err != nil {
 		return nil, err
+	}
+	if lax && o.Sync.kind != syncNever {
+		// All is safe now.
+		if err := o.FS.Remove(laxName); err != nil {
+			return nil, fmt.Errorf("filelog: opening %s: %w", o.FS.Path(""), err)
+		}
 	}
 	if l.env.Clock != nil {
 		l.synced = l.env.Clock.Now()
@@ -82,6 +96,36 @@ func DirOpener(dir string, o Options) appender.Opener {
 		o.FS = fsys
 		return Opener(o)(ctx, env)
 	}
+}
+
+// laxName is a file that is there while a log is written that does not sync: then
+// not even the headers of segments are durable before frames are written behind
+// them, whatever the policy of the log that finds them after a power failure.
+const laxName = "nosync"
+
+// wasLax reports whether the log was written without syncs.
+func (l *Log) wasLax() (bool, error) {
+	names, err := l.o.FS.List()
+	if err != nil {
+		return false, fmt.Errorf("filelog: listing %s: %w", l.o.FS.Path(""), err)
+	}
+	return slices.Contains(names, laxName), nil
+}
+
+// declare makes the file of that name, if there is to be one. It is durable with
+// the names of segments.
+func (l *Log) declare(lax bool) error {
+	if lax || l.o.Sync.kind != syncNever {
+		return nil
+	}
+	f, err := l.o.FS.Create(laxName)
+	if err == nil {
+		err = f.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("filelog: opening %s: %w", l.o.FS.Path(""), err)
+	}
+	return nil
 }
 
 // adopt makes what was found the log's, and leaves nothing behind that does not
@@ -214,8 +258,7 @@ func (l *Log) rewrite(f File, s *scanned, durable uint64) error {
 }
 
 // resume makes the last segment safe, and the one written to, without what is
-// torn behind its last frame. One that is damaged is left as it is, and one of a
-// log that was lax where this is not, or the other way round, is only ended.
+// torn behind its last frame. Nothing is appended to one that is damaged.
 func (l *Log) resume(s *scanned, durable uint64) error {
 	if s.unreadable {
 		return nil
@@ -237,7 +280,7 @@ func (l *Log) resume(s *scanned, durable uint64) error {
 		return fail(err)
 	}
 	l.found.torn(fsys.Path(s.name), end, torn-end)
-	if w.size > end && !s.gapped() {
+	if w.size > end {
 		if err := f.Truncate(end); err != nil {
 			return fail(err)
 		}
@@ -245,7 +288,7 @@ func (l *Log) resume(s *scanned, durable uint64) error {
 	if err := l.rewrite(f, s, durable); err != nil {
 		return fail(err)
 	}
-	if s.gapped() || s.header.lax != (l.o.Sync.kind == syncNever) {
+	if s.gapped() {
 		return f.Close()
 	}
 	l.file, l.at.off = f, end

@@ -57,7 +57,8 @@ type chain struct {
 // power failed, and nothing behind it counts, so that what counts is always a
 // prefix of what was appended.
 //
-// lax is what the log is opened as, see segmentHeader.
+// lax says that not even the headers of segments were synced before frames were
+// written behind them.
 func judge(fsys FS, all []*scanned, lax bool) *chain {
 	c := &chain{}
 	all = slices.DeleteFunc(all, func(s *scanned) bool {
@@ -92,7 +93,11 @@ func (c *chain) walk(fsys FS, all []*scanned, known [][]knowledge, lax bool) (po
 	begun := false
 	for i, s := range all {
 		if s.unreadable {
-			if laxAt(all, i, lax) && c.knownBehind(known, i) <= pos {
+			if nothingMissed(all[i+1:], pos) {
+				c.segs = append(c.segs, s) // a failed sync has left nothing of it
+				continue
+			}
+			if lax && c.knownBehind(known, i) <= pos {
 				c.surplus = append(c.surplus, all[i:]...)
 				return pos
 			}
@@ -107,7 +112,8 @@ func (c *chain) walk(fsys FS, all []*scanned, known [][]knowledge, lax bool) (po
 			continue
 		}
 		s.mend = s.hurt
-		if s.hurt && !(s.header.lax && known[i][0].durable <= s.header.first) { // or the power failed before it was whole
+		unsynced := lax && known[i][0].durable <= s.header.first || !s.entered() && nothingMissed(all[i+1:], s.header.first)
+		if s.hurt && !unsynced {
 			c.damaged(&CorruptError{
 				Path: fsys.Path(s.name), First: s.header.first, Seq: c.lastSeq,
 				Reason: "one of the two copies of the segment's header is not whole; nothing is lost by it",
@@ -170,24 +176,15 @@ func (c *chain) front(fsys FS, durable uint64) {
 	}
 }
 
-// laxAt reports whether the log was lax where the header of its i-th segment is not
-// whole: the one in front tells, for its policy was in force when the next was
-// made. The very first was synced in any case.
-func laxAt(all []*scanned, i int, opened bool) bool {
-	for _, s := range slices.Backward(all[:i]) {
-		if !s.unreadable {
-			return s.header.lax
+// nothingMissed reports whether the first segment that counts goes on at or in
+// front of a position.
+func nothingMissed(behind []*scanned, pos uint64) bool {
+	for _, s := range behind {
+		if !s.unreadable && s.entered() {
+			return s.header.first <= pos
 		}
 	}
-	if all[0].number == 1 {
-		return false
-	}
-	for _, s := range all[i:] {
-		if !s.unreadable {
-			return s.header.lax
-		}
-	}
-	return opened
+	return false
 }
 
 // knowledge is the most that anything from a span on says.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"meshsim/appender"
@@ -94,7 +95,7 @@ func (r *reader) run(ctx context.Context, follow bool) {
 type extent struct {
 	scanned
 	limit int64  // where it ends; -1: where its last whole frame does
-	next  uint64 // position at which the next segment begins, if there is one
+	next  uint64 // position at which the next segment begins, if one is whole
 }
 
 // round reads what there is now.
@@ -166,29 +167,11 @@ func (r *reader) extents() ([]extent, uint64, error) {
 		if x.blank || x.unreadable && x.size < framesBegin {
 			continue // it is being made
 		}
-		if k := len(list); k > 0 && !x.unreadable {
-			list[k-1].next = x.header.first
-			list[k-1].limit = list[k-1].size
-		}
 		head = max(head, x.header.head)
 		list = append(list, x)
 	}
-	var behind *extent
-	for i := len(list) - 1; i >= 0; i-- {
-		x := &list[i]
-		made := behind != nil && behind.header.prev == x.number
-		if made {
-			x.limit = behind.header.prevEnd
-		}
-		if !made && !x.unreadable {
-			var err error
-			if made, err = x.begun(r.fs); err != nil && !gone(err) {
-				return nil, 0, err
-			}
-		}
-		if made && !x.unreadable {
-			behind = x
-		}
+	if list, err = r.link(list); err != nil {
+		return nil, 0, err
 	}
 	if r.log != nil {
 		head = r.log.oldest.Load()
@@ -200,6 +183,43 @@ func (r *reader) extents() ([]extent, uint64, error) {
 		head = max(head, k.head)
 	}
 	return list, head, nil
+}
+
+// link tells every segment where it ends, by the one that follows. Segments that
+// were never made are left out, see scanAll, unless nothing is behind: the newest
+// may have been begun just now.
+func (r *reader) link(list []extent) ([]extent, error) {
+	var behind, next *extent // the next that is whole, and the next
+	linked := list[len(list):]
+	for i := len(list) - 1; i >= 0; i-- {
+		x := &list[i]
+		made := behind != nil && behind.header.prev == x.number
+		if !made && !x.unreadable {
+			var err error
+			if made, err = x.begun(r.fs); err != nil && !gone(err) {
+				return nil, err
+			}
+			if !made && behind != nil {
+				continue
+			}
+		}
+		if next != nil && !next.unreadable {
+			x.next = next.header.first
+			if behind != nil || x.unreadable {
+				x.limit = x.size
+			}
+		}
+		if behind != nil && behind.header.prev == x.number {
+			x.limit, x.next = behind.header.prevEnd, behind.header.first
+		}
+		if made && !x.unreadable {
+			behind = x
+		}
+		next = x
+		linked = append(linked, *x)
+	}
+	slices.Reverse(linked)
+	return linked, nil
 }
 
 // told is what the newest frames of a log say, and the headers of segments.
@@ -296,13 +316,13 @@ func (r *reader) segment(ctx context.Context, x *extent) error {
 			if h.first <= r.pos {
 				continue // nothing is missing that is wanted
 			}
-			if x.limit < 0 && h.durable <= r.pos {
+			if x.limit < 0 && max(h.durable, x.next) <= r.pos {
 				return nil // not known to be more than torn
 			}
 			if err := r.damaged(x, begin, h.first, "no whole frame is there"); err != nil {
 				return err
 			}
-		case x.limit >= 0 && x.next > r.pos:
+		case x.next > r.pos:
 			return r.damaged(x, begin, x.next, "no whole frame is there")
 		default:
 			return nil

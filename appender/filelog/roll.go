@@ -173,8 +173,7 @@ func (l *Log) create(at mark, prevEnd int64) (File, segment, error) {
 		name: segmentName(number), number: number, salt: mix(l.env.Seed ^ mix(number^mix(l.env.Epoch^uint64(l.env.Incarnation)<<32))),
 		first: at.pos, last: at.pos, begin: framesBegin, end: framesBegin,
 	}
-	lax := l.o.Sync.kind == syncNever
-	h := segmentHeader{number: number, prev: prev, salt: s.salt, first: at.pos, head: at.head, prevEnd: prevEnd, durable: l.safe.pos, lax: lax}
+	h := segmentHeader{number: number, prev: prev, salt: s.salt, first: at.pos, head: at.head, prevEnd: prevEnd, durable: l.safe.pos}
 	fsys := l.o.FS
 	fail := func(err error) (File, segment, error) {
 		return nil, segment{}, fmt.Errorf("filelog: making segment %s: %w", fsys.Path(s.name), err)
@@ -192,7 +191,7 @@ func (l *Log) create(at mark, prevEnd int64) (File, segment, error) {
 	if _, err := f.WriteAt(b[:], 0); err != nil {
 		return undo(err)
 	}
-	if !lax || l.file == nil { // or it is being opened
+	if l.o.Sync.kind != syncNever || l.file == nil { // or it is being opened
 		if err := f.Sync(); err != nil {
 			return undo(fmt.Errorf("%w: %w", ErrSync, err))
 		}

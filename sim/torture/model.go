@@ -25,10 +25,11 @@ type entry struct {
 }
 
 // ghost is a batch whose outcome is unknown, and the position of the oldest
-// record that is retained if it is there.
+// record that is retained if it is there: at least, where retention is by bytes.
 type ghost struct {
-	recs []appender.Record
-	head uint64
+	recs  []appender.Record
+	head  uint64
+	bytes bool
 }
 
 // model is what a log must hold.
@@ -36,6 +37,7 @@ type model struct {
 	entries []entry
 	head    uint64 // position of the oldest record retained
 	max     int    // how many are, 0 if there is no limit
+	bytes   bool   // bytes are limited as well
 	durable uint64 // position up to which records survive a power failure
 	// ghosts are batches whose outcome is unknown: at the next opening one of
 	// them may be found behind the newest entry, whole.
@@ -82,7 +84,7 @@ func (m *model) put(recs []appender.Record, head uint64) {
 
 // unknown notes a batch that may be there.
 func (m *model) unknown(recs []appender.Record) {
-	m.ghosts = append(m.ghosts, ghost{recs, m.headWith(len(recs))})
+	m.ghosts = append(m.ghosts, ghost{recs, m.headWith(len(recs)), m.bytes})
 }
 
 // headAt is the oldest position retained when the log ended at one.
@@ -245,7 +247,11 @@ func (m *model) ended(f *found, end uint64, reported bool, r *filelog.Recovery) 
 		if i < 0 {
 			return fmt.Errorf("%d records that were refused, or part of a batch, are there: the log ends at %d instead of %d", end-m.end(), end, m.end())
 		}
-		m.put(m.ghosts[i].recs, m.ghosts[i].head)
+		head := m.ghosts[i].head
+		if m.ghosts[i].bytes && f.first <= m.end() {
+			head = max(head, f.first) // it dropped whole segments in front of it
+		}
+		m.put(m.ghosts[i].recs, head)
 		return nil
 	case end < least && !m.flipped:
 		return fmt.Errorf("%d acknowledged records are gone: the log ends at %d, and up to %d they were durable: %s", least-end, end, least, r)

@@ -34,7 +34,7 @@ func (w *world) open() error {
 // opening fail is not.
 func (w *world) tryOpen() (opened bool, err error) {
 	w.lives = w.deaths()
-	w.o, w.m.max = w.next, w.next.max
+	w.o, w.m.max, w.m.bytes = w.next, w.next.max, w.next.maxBytes > 0
 	w.epoch++
 	w.fs.FS = w.d.Mount(&w.clock)
 	env := w.env()
