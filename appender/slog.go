@@ -282,7 +282,8 @@ func toSlog(l Level) slog.Level {
 // not 0. Records of levels that the handler does not handle are acknowledged.
 type Slog struct {
 	dropping
-	h slog.Handler
+	h      slog.Handler
+	closed atomic.Bool
 }
 
 var (
@@ -299,6 +300,10 @@ func (s *Slog) Append(ctx context.Context, rec Record) error {
 	if err := ctx.Err(); err != nil {
 		s.failed.Add(1)
 		return err
+	}
+	if s.closed.Load() {
+		s.failed.Add(1)
+		return &AppendError{Sink: "slog", Node: rec.Node, Seq: rec.Seq, Err: ErrClosed}
 	}
 	level := toSlog(rec.Level)
 	if !s.h.Enabled(ctx, level) {
@@ -326,8 +331,12 @@ func (s *Slog) Append(ctx context.Context, rec Record) error {
 // Flush does nothing: handlers hold nothing back.
 func (s *Slog) Flush(ctx context.Context) error { return ctx.Err() }
 
-// Close does nothing: the handler is its owner's.
-func (s *Slog) Close() error { return nil }
+// Close makes every later append fail with [ErrClosed]. The handler is its
+// owner's.
+func (s *Slog) Close() error {
+	s.closed.Store(true)
+	return nil
+}
 
 // Filtered counts the records of levels that the handler does not handle.
 func (s *Slog) Filtered() uint64 { return s.dropped.Load() }

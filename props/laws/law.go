@@ -60,6 +60,9 @@ type Config struct {
 	// Flip turns a bit of what is stored, drawn by its argument, and reports
 	// whether there was one.
 	Flip func(draw uint64) bool
+	// Reports says whether an appender tells of damage, or of a torn tail, that
+	// it found when it was opened.
+	Reports func(appender.Appender) bool
 
 	// Capacity is how many records it holds before it drops the oldest; 0 means
 	// that it holds all. NewOf, if set, opens a fresh one of any capacity.

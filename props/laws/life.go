@@ -377,17 +377,10 @@ var damageLaws = []Law{
 			if e := subsequence(got, acked); e != nil {
 				return e
 			}
-			if len(got) < len(acked) && err == nil && !reports(b) {
+			if len(got) < len(acked) && err == nil && (s.cfg.Reports == nil || !s.cfg.Reports(b)) {
 				return fmt.Errorf("held are %s of %s, and nothing is reported", numbers(got), numbers(acked))
 			}
 			return nil
 		},
 	},
-}
-
-// reports says whether an appender tells of damage or of a torn tail that it
-// found when it was opened.
-func reports(a appender.Appender) bool {
-	c, ok := a.(interface{ Damaged() bool })
-	return ok && c.Damaged()
 }

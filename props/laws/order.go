@@ -34,7 +34,7 @@ var orderLaws = []Law{
 			if c > 64 {
 				n = c + d.Int("beyond", 0, 20)
 			}
-			recs := s.fill(a, d, n)
+			recs := s.fillUp(a, d, c, n)
 			return same(s.mustHold(a), recs[max(0, len(recs)-max(c, 1)):])
 		},
 	},
@@ -207,6 +207,18 @@ func (s *subject) openOf(d Draw) (appender.Appender, int) {
 	a, err := s.by(s.cfg.NewOf(c))
 	must(err, "opening a fresh one")
 	return a, c
+}
+
+// fillUp is fill, in one batch up to where a large capacity is full.
+func (s *subject) fillUp(a appender.Appender, d Draw, capacity, n int) []appender.Record {
+	var recs []appender.Record
+	if first := min(n, capacity); first > 64 {
+		recs = s.records(first)
+		s.say("append #1 to #%d as a batch", first)
+		_, err := s.batch(background, a, recs)
+		must(err, "a batch with nothing in its way")
+	}
+	return append(recs, s.fill(a, d, n-len(recs))...)
 }
 
 // subsequence reports whether what is held is some of recs, in their order.

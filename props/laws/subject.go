@@ -59,6 +59,7 @@ func (s *subject) env() appender.Env {
 // open opens a fresh one.
 func (s *subject) open() (appender.Appender, error) {
 	if s.cfg.Wrap != nil {
+		s.inner = &inner{env: s.clock}
 		s.app = s.cfg.Wrap(s.inner, s.env())
 		s.all = append(s.all, s.app)
 		return s.app, nil

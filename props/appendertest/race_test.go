@@ -1,0 +1,5 @@
+//go:build race
+
+package appendertest_test
+
+const raceEnabled = true
