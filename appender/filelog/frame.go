@@ -39,12 +39,10 @@ var magic = [8]byte{'m', 'e', 's', 'h', 'l', 'o', 'g', version}
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// checksum is that of b at an offset of a segment.
+// checksum is that of b at an offset of a segment: the salt and the offset are
+// what it begins with, so that the same bytes elsewhere have another.
 func checksum(salt uint64, offset int64, b []byte) uint32 {
-	var s [16]byte
-	binary.LittleEndian.PutUint64(s[:], salt)
-	binary.LittleEndian.PutUint64(s[8:], uint64(offset))
-	return crc32.Update(crc32.Update(0, castagnoli, s[:]), castagnoli, b)
+	return crc32.Update(uint32(mix(salt^mix(uint64(offset)))), castagnoli, b)
 }
 
 // segmentHeader opens a segment.
