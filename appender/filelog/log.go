@@ -227,8 +227,11 @@ func (l *Log) write(recs []appender.Record) error {
 	// A frame that is written in part is not one: its checksum says so. The
 	// next goes to the same place.
 	if n, err := l.file.WriteAt(l.buf, l.at.off); err != nil || n < len(l.buf) {
-		if err == nil {
+		switch {
+		case err == nil:
 			err = io.ErrShortWrite
+		case n == len(l.buf):
+			err = fmt.Errorf("%w: %w", appender.ErrUnknownOutcome, err) // it is whole, until the next is written
 		}
 		return fmt.Errorf("filelog: writing %s at %d: %w", l.o.FS.Path(s.name), l.at.off, err)
 	}

@@ -87,6 +87,7 @@ type watched struct {
 	filelog.FS
 	create, remove, sync func(name string) error
 	syncDir              func() error
+	lock                 func()
 	// write may also let a part of p through: n bytes, if err is not nil.
 	write func(name string, p []byte, off int64) (n int, err error)
 }
@@ -132,6 +133,13 @@ func (w *watched) SyncDir() error {
 		}
 	}
 	return w.FS.SyncDir()
+}
+
+func (w *watched) Lock() (io.Closer, error) {
+	if w.lock != nil {
+		w.lock()
+	}
+	return w.FS.Lock()
 }
 
 type watchedFile struct {
