@@ -144,3 +144,13 @@ func BenchmarkAgainstThePlainClient(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkOpen is the cost of taking a chain over, from connecting to closing.
+func BenchmarkOpen(b *testing.B) {
+	srv, err := embedded.Start(embedded.Options{Dir: b.TempDir()})
+	require.NoError(b, err)
+	defer srv.Shutdown()
+	for b.Loop() {
+		newOurs(b, srv.URL()).a.Close()
+	}
+}

@@ -103,7 +103,7 @@ func TestAnOpeningThatIsNotNewerIsRefused(t *testing.T) {
 func TestOfOpeningsAtOnceTheNewestStays(t *testing.T) {
 	url := startServer(t).URL()
 	for range 10 {
-		o := Options{URL: url, Prefix: freshPrefix(), MaxRecords: 100}
+		o := Options{URL: url, Prefix: freshPrefix(), MaxRecords: 100, Timeout: patient}
 		const n = 4
 		var opened [n]*Appender
 		var wg sync.WaitGroup

@@ -70,7 +70,11 @@ func testEnv(epoch uint64) appender.Env {
 	return appender.Env{Node: "n1", Incarnation: 1, Epoch: epoch}
 }
 
+// patient is enough on a machine that is busy with other tests.
+const patient = 30 * time.Second
+
 func open(tb testing.TB, env appender.Env, o Options) *Appender {
+	o.Timeout = orElse(o.Timeout, patient)
 	a, err := Open(context.Background(), env, o)
 	require.NoError(tb, err)
 	tb.Cleanup(func() { require.NoError(tb, a.Close()) })
@@ -88,6 +92,7 @@ func numbered(first, last uint64) []appender.Record {
 
 // content is what a chain holds, read through a connection of its own.
 func content(tb testing.TB, o Options, node string) []appender.Record {
+	o.Timeout = patient
 	recs, err := collect(Read(context.Background(), o, node, appender.Cursor{}, false))
 	require.NoError(tb, err)
 	return recs

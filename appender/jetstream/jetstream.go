@@ -196,6 +196,10 @@ func (a *Appender) shutdown() error {
 // the appender's connection. See [Read].
 func (a *Appender) Replay(ctx context.Context, from appender.Cursor, follow bool) iter.Seq2[appender.Record, error] {
 	return func(yield func(appender.Record, error) bool) {
+		if a.life.Err() != nil {
+			yield(appender.Record{}, appender.ErrClosed)
+			return
+		}
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		defer context.AfterFunc(a.life, cancel)()

@@ -53,6 +53,8 @@ func TestACallAfterCloseIsRefused(t *testing.T) {
 	require.NotErrorIs(t, err, appender.ErrUnknownOutcome)
 	require.Equal(t, []uint64{1}, seqs(content(t, o, "n1")))
 	require.Equal(t, appender.Stats{Accepted: 1, Delivered: 1}, a.Stats())
+	_, err = collect(a.Replay(context.Background(), appender.Cursor{}, true))
+	require.ErrorIs(t, err, appender.ErrClosed)
 }
 
 func TestACallWhoseContextHasEndedStoresAndCountsNothing(t *testing.T) {

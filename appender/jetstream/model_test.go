@@ -77,7 +77,7 @@ type chainModel struct {
 
 // agreesWithModel runs a script against a server.
 func agreesWithModel(s chainScript, url string, change func(*Options), open opener) (err error) {
-	o := Options{URL: url, Prefix: freshPrefix(), MaxRecords: s.limit, Unlimited: s.limit < -1, InFlight: s.inFlight}
+	o := Options{URL: url, Prefix: freshPrefix(), MaxRecords: s.limit, Unlimited: s.limit < -1, InFlight: s.inFlight, Timeout: patient}
 	if change != nil {
 		change(&o)
 	}

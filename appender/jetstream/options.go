@@ -13,7 +13,7 @@ const (
 	DefaultURL          = nats.DefaultURL // nats://127.0.0.1:4222
 	DefaultPrefix       = "log"
 	DefaultInFlight     = 128
-	DefaultTimeout      = 2 * time.Second
+	DefaultTimeout      = 5 * time.Second
 	DefaultDedupeWindow = 2 * time.Minute
 	// MaxInFlight is bounded by how many messages one atomic batch may have, by
 	// which a stream is taken over.

@@ -227,7 +227,7 @@ func (r *reader) pass(ctx context.Context, from appender.Cursor, end uint64, yie
 		return true, err
 	}
 	defer t.close(min(r.timeout, closeTimeout))
-	idle := func() {}
+	next := t.messages.Next
 	if end > 0 {
 		// What is wanted is there: it comes soon, or something is wrong.
 		var cancel context.CancelCauseFunc
@@ -235,17 +235,20 @@ func (r *reader) pass(ctx context.Context, from appender.Cursor, end uint64, yie
 		defer cancel(nil)
 		timer := time.AfterFunc(r.timeout, func() { cancel(errIdle) })
 		defer timer.Stop()
-		idle = func() { timer.Reset(r.timeout) }
+		next = func(opts ...jetstream.NextOpt) (jetstream.Msg, error) {
+			timer.Reset(r.timeout)
+			defer timer.Stop() // the caller may take its time
+			return t.messages.Next(opts...)
+		}
 	}
 	for {
-		m, err := t.messages.Next(jetstream.NextContext(ctx))
+		m, err := next(jetstream.NextContext(ctx))
 		if err != nil {
 			if cause := context.Cause(ctx); cause != nil {
 				err = cause
 			}
 			return true, r.link.explain("reading "+r.names.subject, err)
 		}
-		idle()
 		meta, err := m.Metadata()
 		if err != nil {
 			return true, r.link.explain("reading "+r.names.subject, err)

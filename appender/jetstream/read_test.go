@@ -81,6 +81,20 @@ func TestReadingEndsWithTheRecordsThatWereThere(t *testing.T) {
 	require.Zero(t, s.CachedInfo().State.Consumers)
 }
 
+func TestAReaderMayTakeItsTime(t *testing.T) {
+	o := Options{URL: startServer(t).URL(), MaxRecords: 1000}
+	_, err := open(t, testEnv(1), o).AppendBatch(context.Background(), numbered(1, 3))
+	require.NoError(t, err)
+	o.Timeout = soon
+	n := 0
+	for _, err := range Read(context.Background(), o, "n1", appender.Cursor{}, false) {
+		require.NoError(t, err)
+		time.Sleep(2 * soon)
+		n++
+	}
+	require.Equal(t, 3, n)
+}
+
 func TestReadingWhatIsNotThereFails(t *testing.T) {
 	o := Options{URL: startServer(t).URL(), MaxRecords: 10}
 	_, err := collect(Read(context.Background(), o, "n1", appender.Cursor{}, false))
