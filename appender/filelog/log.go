@@ -346,24 +346,31 @@ func (l *Log) finish() error {
 		l.settled(l.at)
 	}
 	if !l.sealed {
-		l.seal()
+		_ = l.seal() // without it, all is as durable
 	}
 	return nil
 }
 
 // seal notes in the file that all of it is durable, so that damage to the last
-// frames is told from a torn tail. Where this fails, it is not told. The caller
-// holds both locks.
-func (l *Log) seal() {
+// frames is told from a torn tail. The caller holds both locks.
+func (l *Log) seal() error {
 	s := &l.segs[len(l.segs)-1]
 	h := frameHeader{first: l.at.pos, head: l.at.head, durable: l.safe.pos}
 	b := pad(make([]byte, frameHeaderSize, h.size()))
 	h.seal(b, s.salt, l.at.off)
-	if n, err := l.file.WriteAt(b, l.at.off); err != nil || n < len(b) {
-		_ = l.file.Truncate(l.at.off)
-		return
+	n, err := l.file.WriteAt(b, l.at.off)
+	if err == nil && n < len(b) {
+		err = io.ErrShortWrite
 	}
-	_ = l.file.Sync()
+	if err != nil {
+		return errors.Join(fmt.Errorf("filelog: writing %s at %d: %w", l.o.FS.Path(s.name), l.at.off, err), l.file.Truncate(l.at.off))
+	}
+	if err := l.file.Sync(); err != nil {
+		return fmt.Errorf("filelog: sealing %s: %w: %w", l.o.FS.Path(s.name), ErrSync, err)
+	}
+	l.at.off += h.size()
+	l.kept.off, s.end, l.sealed = l.at.off, l.at.off, true
+	return nil
 }
 
 // Stats counts since the log was opened. Delivered is what was acknowledged;

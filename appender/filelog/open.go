@@ -160,6 +160,7 @@ func (l *Log) adopt(c *chain) error {
 		}
 	}
 	l.at = mark{pos: c.last, head: c.head}
+	sealed := true
 	if err := l.secure(c); err != nil {
 		return err
 	}
@@ -180,8 +181,14 @@ func (l *Log) adopt(c *chain) error {
 			return err
 		}
 		l.file, l.segs = file, append(l.segs, seg)
+		sealed = len(l.segs) == 1
 	}
 	l.safe, l.kept = l.at, l.at
+	if !sealed {
+		if err := l.seal(); err != nil { // so that the segment counts from here on
+			return err
+		}
+	}
 	l.found.Segments = len(l.segs)
 	return nil
 }
@@ -257,8 +264,10 @@ func (l *Log) rewrite(f File, s *scanned, durable uint64) error {
 	return nil
 }
 
-// resume makes the last segment safe, and the one written to, without what is
-// torn behind its last frame. Nothing is appended to one that is damaged.
+// resume makes the last segment safe, and the one written to. Nothing is appended
+// to one that is damaged, nor to one with something torn behind its last frame: to
+// cut it off would not do, it might come back. The next segment says where this
+// one ends.
 func (l *Log) resume(s *scanned, durable uint64) error {
 	if s.unreadable {
 		return nil
@@ -280,7 +289,8 @@ func (l *Log) resume(s *scanned, durable uint64) error {
 		return fail(err)
 	}
 	l.found.torn(fsys.Path(s.name), end, torn-end)
-	if w.size > end {
+	ended := s.gapped() || torn > end
+	if w.size > end && !ended {
 		if err := f.Truncate(end); err != nil {
 			return fail(err)
 		}
@@ -288,7 +298,7 @@ func (l *Log) resume(s *scanned, durable uint64) error {
 	if err := l.rewrite(f, s, durable); err != nil {
 		return fail(err)
 	}
-	if s.gapped() {
+	if ended {
 		return f.Close()
 	}
 	l.file, l.at.off = f, end

@@ -81,7 +81,7 @@ func judge(fsys FS, all []*scanned, lax bool) *chain {
 	}
 	pos := c.walk(fsys, all, known, lax)
 	c.last = pos
-	c.front(fsys, k.durable)
+	c.front(fsys, k)
 	c.report.First, c.report.Records, c.report.Segments = c.head, c.last-c.head, len(c.segs)
 	return c
 }
@@ -150,7 +150,7 @@ func (c *chain) walk(fsys FS, all []*scanned, known [][]knowledge, lax bool) (po
 }
 
 // front compares where the log begins with where it is to begin.
-func (c *chain) front(fsys FS, durable uint64) {
+func (c *chain) front(fsys FS, known knowledge) {
 	c.head = min(c.head, c.last)
 	// What was lost, but would be dropped by now, is not missed.
 	c.report.Damage = slices.DeleteFunc(c.report.Damage, func(e *CorruptError) bool {
@@ -162,17 +162,17 @@ func (c *chain) front(fsys FS, durable uint64) {
 	}
 	switch first := c.segs[i].header.first; {
 	case i > 0 || first <= c.head:
-	case durable > c.head:
+	case known.durable > c.head:
 		c.report.Damage = slices.Insert(c.report.Damage, 0, &CorruptError{
 			Path: fsys.Path(c.segs[0].name), Offset: framesBegin, First: c.head, Records: first - c.head, Reason: "the segment in front is gone",
 		})
-	case c.head == 0:
-		// Nothing was ever dropped, so the power failed before what was in front
-		// was durable: what is here does not count either.
-		c.surplus, c.segs = append(c.segs, c.surplus...), nil
-		c.last, c.lastSeq = 0, 0
-	default:
+	case known.head >= first:
 		c.head = first // the oldest were dropped, and it was not durable which
+	default:
+		// Nothing says that what was in front was dropped, so the power failed
+		// before it was durable: what is here does not count either.
+		c.surplus, c.segs = append(c.segs, c.surplus...), nil
+		c.head, c.last, c.lastSeq = 0, 0, 0
 	}
 }
 
