@@ -24,13 +24,17 @@ type entry struct {
 	lost bool
 }
 
-// ghost is a batch whose outcome is unknown, and the position of the oldest
-// record that is retained if it is there: at least, where retention is by bytes.
+// ghost is a batch whose outcome is unknown: the position at which it may be, and
+// that of the oldest record retained if it is: at least, where retention is by
+// bytes.
 type ghost struct {
+	at    uint64
 	recs  []appender.Record
 	head  uint64
 	bytes bool
 }
+
+func (g *ghost) end() uint64 { return g.at + uint64(len(g.recs)) }
 
 // model is what a log must hold.
 type model struct {
@@ -40,7 +44,7 @@ type model struct {
 	bytes   bool   // bytes are limited as well
 	durable uint64 // position up to which records survive a power failure
 	// ghosts are batches whose outcome is unknown: at the next opening one of
-	// them may be found behind the newest entry, whole.
+	// them may be found, whole, in the place of entries that were not durable.
 	ghosts []ghost
 	// shaky: a sync failed, and what was not durable then is not yet.
 	shaky bool
@@ -79,12 +83,17 @@ func (m *model) put(recs []appender.Record, head uint64) {
 	for i, rec := range recs {
 		m.entries = append(m.entries, entry{rec: rec, last: i == len(recs)-1, head: head})
 	}
-	m.ghosts = nil
+}
+
+// saved notes that records are durable up to a position.
+func (m *model) saved(durable uint64) {
+	m.durable = durable
+	m.ghosts = slices.DeleteFunc(m.ghosts, func(g ghost) bool { return g.at < durable })
 }
 
 // unknown notes a batch that may be there.
 func (m *model) unknown(recs []appender.Record) {
-	m.ghosts = append(m.ghosts, ghost{recs, m.headWith(len(recs)), m.bytes})
+	m.ghosts = append(m.ghosts, ghost{m.end(), recs, m.headWith(len(recs)), m.bytes})
 }
 
 // headAt is the oldest position retained when the log ended at one.
@@ -223,8 +232,8 @@ func (m *model) opened(f *found, l log, exact bool) error {
 	if err := m.reportsAgree(f, &r); err != nil {
 		return err
 	}
-	m.head, m.durable = f.first, durable
-	m.ghosts, m.flipped, m.power, m.struck = nil, false, false, false
+	m.head, m.durable, m.ghosts = f.first, durable, nil
+	m.flipped, m.power, m.struck = false, false, false
 	m.tally.Openings++
 	if r.Torn > 0 {
 		m.tally.Torn++
@@ -238,20 +247,25 @@ func (m *model) ended(f *found, end uint64, reported bool, r *filelog.Recovery) 
 	if m.power || m.shaky {
 		least = m.durable
 	}
-	switch {
-	case end > m.end():
-		from := max(f.first, m.end()) // what is before may have been dropped at once
+	switch plain := end <= m.end() && (len(f.recs) == 0 || m.holds(end-1, &f.recs[len(f.recs)-1])); {
+	case !plain:
 		i := slices.IndexFunc(m.ghosts, func(g ghost) bool {
-			return m.end()+uint64(len(g.recs)) == end && slices.Equal(g.recs[from-m.end():], f.recs[from-f.first:])
+			from := max(f.first, g.at) // what is before may have been dropped at once
+			return g.at >= least && g.end() == end && slices.Equal(g.recs[from-g.at:], f.recs[from-f.first:])
 		})
+		if i < 0 && end <= m.end() {
+			return nil // compare tells what is wrong
+		}
 		if i < 0 {
 			return fmt.Errorf("%d records that were refused, or part of a batch, are there: the log ends at %d instead of %d", end-m.end(), end, m.end())
 		}
-		head := m.ghosts[i].head
-		if m.ghosts[i].bytes && f.first <= m.end() {
-			head = max(head, f.first) // it dropped whole segments in front of it
+		g := m.ghosts[i]
+		m.tally.Lost += m.end() - g.at
+		m.entries = m.entries[:g.at]
+		if g.bytes && f.first <= g.at {
+			g.head = max(g.head, f.first) // it dropped whole segments in front of it
 		}
-		m.put(m.ghosts[i].recs, head)
+		m.put(g.recs, g.head)
 		return nil
 	case end < least && !m.flipped:
 		return fmt.Errorf("%d acknowledged records are gone: the log ends at %d, and up to %d they were durable: %s", least-end, end, least, r)
@@ -266,6 +280,12 @@ func (m *model) ended(f *found, end uint64, reported bool, r *filelog.Recovery) 
 	m.tally.Lost += m.end() - max(end, m.durable)
 	m.entries = m.entries[:end]
 	return nil
+}
+
+// holds reports whether a record read at a position is the one there, or is
+// reported lost.
+func (m *model) holds(pos uint64, rec *appender.Record) bool {
+	return rec.Seq == 0 || m.entries[pos].rec == *rec
 }
 
 // begins checks which record is the oldest; exact says that it is known.

@@ -51,6 +51,8 @@ func (w *world) tryOpen() (opened bool, err error) {
 		struck = w.within(func() { l, err = w.opener(background, o, env) })
 	}
 	switch {
+	case w.dead():
+		return false, nil // it died in the last call, and did not need what that was to do
 	case err != nil && !struck:
 		return false, fmt.Errorf("opening fails, and no fault struck: %w", err)
 	case err != nil:
@@ -204,7 +206,8 @@ func (w *world) close() error {
 	case err != nil && !struck && !was:
 		return fmt.Errorf("closing fails, and no fault struck: %w", err)
 	case err == nil:
-		w.m.durable, w.m.shaky = w.m.end(), false
+		w.m.saved(w.m.end())
+		w.m.shaky = false
 	}
 	if err := l.Close(); err != nil && !w.dead() {
 		return fmt.Errorf("closing once more fails: %w", err)
@@ -230,7 +233,7 @@ func (w *world) positions() error {
 	}
 	switch {
 	case w.dead():
-		m.durable = max(m.durable, min(durable, m.end()))
+		m.saved(max(m.durable, min(durable, m.end())))
 		return nil
 	case end != m.end():
 		return fmt.Errorf("the log ends at position %d, and acknowledged up to %d", end, m.end())
@@ -242,7 +245,7 @@ func (w *world) positions() error {
 	if durable > m.durable || durable == end {
 		w.settled = w.clock.Now()
 	}
-	m.durable = durable
+	m.saved(durable)
 	m.shaky = m.shaky && durable < end
 	return nil
 }
