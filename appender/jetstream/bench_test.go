@@ -28,13 +28,13 @@ type plain struct {
 	seq uint64
 }
 
-func newPlain(tb testing.TB, url string) *plain {
+func newPlain(tb testing.TB, url string, replicas int) *plain {
 	conn, err := nats.Connect(url)
 	require.NoError(tb, err)
 	tb.Cleanup(conn.Close)
 	js, err := jetstream.New(conn, jetstream.WithPublishAsyncMaxPending(2*benchBatch), jetstream.WithPublishAsyncTimeout(5*time.Second))
 	require.NoError(tb, err)
-	_, err = js.CreateStream(context.Background(), jetstream.StreamConfig{Name: "plain", Subjects: []string{"plain.n1"}, MaxMsgs: benchRecords})
+	_, err = js.CreateStream(context.Background(), jetstream.StreamConfig{Name: "plain", Subjects: []string{"plain.n1"}, MaxMsgs: benchRecords, Replicas: replicas})
 	require.NoError(tb, err)
 	return &plain{js: js}
 }
@@ -75,8 +75,8 @@ type ours struct {
 	seq  uint64
 }
 
-func newOurs(tb testing.TB, url string) *ours {
-	a, err := Open(context.Background(), appender.Env{Node: "n1", Incarnation: 1, Epoch: 1}, Options{URL: url, MaxRecords: benchRecords})
+func newOurs(tb testing.TB, url string, replicas int) *ours {
+	a, err := Open(context.Background(), appender.Env{Node: "n1", Incarnation: 1, Epoch: 1}, Options{URL: url, MaxRecords: benchRecords, Replicas: replicas})
 	require.NoError(tb, err)
 	tb.Cleanup(func() { require.NoError(tb, a.Close()) })
 	return &ours{a: a, recs: make([]appender.Record, benchBatch)}
@@ -99,6 +99,19 @@ func (o *ours) one(tb testing.TB, message string) {
 	require.NoError(tb, o.a.Append(context.Background(), o.record(message)))
 }
 
+func startServers(b *testing.B, n int) (url string) {
+	if n == 1 {
+		srv, err := embedded.Start(embedded.Options{Dir: b.TempDir()})
+		require.NoError(b, err)
+		b.Cleanup(srv.Shutdown)
+		return srv.URL()
+	}
+	c, err := embedded.StartCluster(n, embedded.Options{Dir: b.TempDir()})
+	require.NoError(b, err)
+	b.Cleanup(c.Shutdown)
+	return c.URL()
+}
+
 // BenchmarkAgainstThePlainClient alternates between this appender and the plain
 // client on one server, so that both see the same machine, and reports the cost
 // of a record for each, and the ratio.
@@ -109,19 +122,19 @@ func BenchmarkAgainstThePlainClient(b *testing.B) {
 	}
 	message := string(body)
 	for _, bench := range []struct {
-		name  string
-		batch int
-		ours  func(*ours)
-		plain func(*plain)
+		name    string
+		servers int
+		batch   int
+		ours    func(*ours)
+		plain   func(*plain)
 	}{
-		{"batch", benchBatch, func(o *ours) { o.batch(b, message) }, func(p *plain) { p.batch(b, body) }},
-		{"single", 1, func(o *ours) { o.one(b, message) }, func(p *plain) { p.one(b, body) }},
+		{"batch", 1, benchBatch, func(o *ours) { o.batch(b, message) }, func(p *plain) { p.batch(b, body) }},
+		{"single", 1, 1, func(o *ours) { o.one(b, message) }, func(p *plain) { p.one(b, body) }},
+		{"replicated", 3, benchBatch, func(o *ours) { o.batch(b, message) }, func(p *plain) { p.batch(b, body) }},
 	} {
 		b.Run(fmt.Sprintf("%s-%d", bench.name, bench.batch), func(b *testing.B) {
-			srv, err := embedded.Start(embedded.Options{Dir: b.TempDir()})
-			require.NoError(b, err)
-			defer srv.Shutdown()
-			o, p := newOurs(b, srv.URL()), newPlain(b, srv.URL())
+			url := startServers(b, bench.servers)
+			o, p := newOurs(b, url, bench.servers), newPlain(b, url, bench.servers)
 			defer o.a.Close()
 			for range benchRecords / bench.batch { // to the limit, where streams live
 				bench.ours(o)
@@ -151,6 +164,6 @@ func BenchmarkOpen(b *testing.B) {
 	require.NoError(b, err)
 	defer srv.Shutdown()
 	for b.Loop() {
-		newOurs(b, srv.URL()).a.Close()
+		newOurs(b, srv.URL(), 1).a.Close()
 	}
 }

@@ -240,6 +240,28 @@ func TestWhatIsWrongWithTheServersIsSaidInOneLine(t *testing.T) {
 	refusedWith(t, Options{URL: url, Prefix: "taken"}, "choose another Prefix")
 }
 
+func TestAUserNeedsNoMorePermissionsThanAreDocumented(t *testing.T) {
+	url := startRaw(t, &server.Options{JetStream: true, Users: []*server.User{{
+		Username: "mesh", Password: "secret",
+		Permissions: &server.Permissions{
+			Publish: &server.SubjectPermission{Allow: []string{
+				"log.>", "$JS.API.STREAM.INFO.>", "$JS.API.STREAM.CREATE.>", "$JS.API.STREAM.MSG.GET.>", "$JS.API.CONSUMER.>",
+				"$JS.API.STREAM.UPDATE.>", "$JS.API.STREAM.NAMES",
+			}},
+			Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
+		},
+	}}})
+	o := Options{URL: url, User: "mesh", Password: "secret"}
+	works(t, o)
+	o.Update, o.MaxRecords = true, 20
+	_, err := open(t, testEnv(2), o).AppendBatch(context.Background(), numbered(1, 9))
+	require.NoError(t, err)
+	chains, err := Nodes(context.Background(), o)
+	require.NoError(t, err)
+	require.Len(t, chains, 1)
+	require.EqualValues(t, 9, chains[0].Retained)
+}
+
 func TestAStreamWithOtherLimitsIsRefusedOrChanged(t *testing.T) {
 	url := startServer(t).URL()
 	o := Options{URL: url, MaxRecords: 100}

@@ -31,7 +31,8 @@ const (
 //
 //	jetstream { sync_interval: always }
 //
-// syncs before it acknowledges, for each message, at a fiftieth of the speed.
+// syncs before it acknowledges, for each message, at sixty times the cost and
+// more.
 // The client cannot see which one it talks to: say it in SyncAlways.
 type Options struct {
 	// URL of a server, or several separated by commas; empty means DefaultURL.
