@@ -27,9 +27,13 @@ scenario's timetable scaled to the time given. Faults that cannot be had live
 are listed as skipped. The invariants are the same, under looser bounds. The
 seed draws the same load and faults; the machine decides their order.
 
+` + sinkHelp + `
+
 ` + exitHelp,
 		Example: `  meshsim live
-  meshsim live hung-appender --for 30s`,
+  meshsim live hung-appender --for 30s
+  meshsim live --appender filelog --dir D
+  meshsim live --appender jetstream --url nats://127.0.0.1:4222`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := c.load(args, "quickstart")
 			if err != nil {
@@ -46,6 +50,7 @@ seed draws the same load and faults; the machine decides their order.
 		},
 	}
 	c.register(cmd)
+	c.sink.register(cmd)
 	s.register(cmd)
 	cmd.Flags().StringVar(&seed, "seed", "", "the `seed` of load and faults, decimal or 0x (default random)")
 	cmd.Flags().DurationVar(&span, "for", 10*time.Second, "how long faults strike, in real time")
@@ -58,10 +63,15 @@ func (a *app) live(ctx context.Context, cfg sim.Config, seed uint64, c *choice, 
 	}
 	ctx, release := interruptible(ctx, a.err)
 	defer release()
+	k, err := c.sink.open(ctx, &cfg)
+	if err != nil {
+		return err
+	}
+	defer a.closing(k)
 	if err := a.announce(seed, s); err != nil {
 		return err
 	}
-	r, timeline, err := a.watched(ctx, cfg, seed, span, s, func(ctx context.Context, cfg sim.Config) (*sim.Result, error) {
+	r, timeline, err := a.watched(ctx, cfg, seed, span, k, s, func(ctx context.Context, cfg sim.Config) (*sim.Result, error) {
 		return sim.Live(ctx, cfg, seed, sim.LiveOptions{For: span}, a.checkers...)
 	})
 	if err != nil && (r == nil || !errors.Is(err, context.Canceled)) {
@@ -77,5 +87,6 @@ func (a *app) live(ctx context.Context, cfg sim.Config, seed uint64, c *choice, 
 	a.conclude(r, false)
 	words := append(append([]string{"live"}, c.again()...), "--seed", fmt.Sprint(seed), "--for", span.String())
 	fmt.Fprintf(a.out, "again: %s\n", a.command(words...))
+	a.readBack(k)
 	return nil
 }

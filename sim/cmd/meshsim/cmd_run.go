@@ -40,11 +40,14 @@ func (a *app) runCommand() *cobra.Command {
 invariant. The scenario is a built-in one or a YAML file; without any it is
 quickstart. The same scenario and seed give the same run, to the last step.
 
+` + sinkHelp + `
+
 ` + exitHelp,
 		Example: `  meshsim run
   meshsim run hung-appender --seed 0x11
   meshsim run mesh.yaml --nodes 30 --set network.loss=0.05
   meshsim run calm --records /var/log/syslog
+  meshsim run crash-restart --appender filelog --dir D
   meshsim run swarm --seed 17 --doublecheck
   meshsim run partition --json | jq .verdict`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -56,10 +59,14 @@ quickstart. The same scenario and seed give the same run, to the last step.
 			if err != nil {
 				return err
 			}
+			if doublecheck && c.sink.real() {
+				return usage("--doublecheck runs twice, and the second run would find what the first has stored; leave %s away", c.sink.realFlag())
+			}
 			return a.run(cmd.Context(), cfg, n, &c, &s, doublecheck)
 		},
 	}
 	c.register(cmd)
+	c.sink.register(cmd)
 	s.register(cmd)
 	cmd.Flags().StringVar(&seed, "seed", "", "the run's `seed`, decimal or 0x (default random)")
 	cmd.Flags().BoolVar(&doublecheck, "doublecheck", false, "run twice, compare the digests, and name the first step that differs")
@@ -83,11 +90,16 @@ func (a *app) run(ctx context.Context, cfg sim.Config, seed uint64, c *choice, s
 	}
 	ctx, release := interruptible(ctx, a.err)
 	defer release()
+	k, err := c.sink.open(ctx, &cfg)
+	if err != nil {
+		return err
+	}
+	defer a.closing(k)
 	if err := a.announce(seed, s); err != nil {
 		return err
 	}
 	reproduce := a.command(append(append([]string{"run"}, c.again()...), "--seed", fmt.Sprint(seed))...)
-	r, timeline, err := a.watched(ctx, cfg, seed, 0, s, func(ctx context.Context, cfg sim.Config) (*sim.Result, error) {
+	r, timeline, err := a.watched(ctx, cfg, seed, 0, k, s, func(ctx context.Context, cfg sim.Config) (*sim.Result, error) {
 		if doublecheck {
 			return sim.DoubleCheck(ctx, cfg, seed, a.checkers...)
 		}
@@ -112,13 +124,18 @@ func (a *app) run(ctx context.Context, cfg sim.Config, seed uint64, c *choice, s
 		}
 	}
 	a.conclude(r, compared)
-	fmt.Fprintf(a.out, "reproduce: %s\n", reproduce)
+	word := "reproduce"
+	if k.readBack != nil {
+		word = "again" // but behind what is there now
+	}
+	fmt.Fprintf(a.out, "%s: %s\n", word, reproduce)
+	a.readBack(k)
 	return nil
 }
 
 // watched makes one run: the header first, then a bar while it goes, its
 // events gathered in a timeline if the reader wants the story.
-func (a *app) watched(ctx context.Context, cfg sim.Config, seed uint64, span time.Duration, s *shape,
+func (a *app) watched(ctx context.Context, cfg sim.Config, seed uint64, span time.Duration, k *keep, s *shape,
 	work func(context.Context, sim.Config) (*sim.Result, error)) (r *sim.Result, timeline *report.Timeline, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -126,7 +143,7 @@ func (a *app) watched(ctx context.Context, cfg sim.Config, seed uint64, span tim
 		}
 	}()
 	if s.told() {
-		if err := a.header(cfg, seed, span); err != nil {
+		if err := a.header(cfg, seed, span, k); err != nil {
 			return nil, nil, err
 		}
 		length := cfg.Duration
@@ -155,6 +172,10 @@ func (a *app) watched(ctx context.Context, cfg sim.Config, seed uint64, span tim
 func (a *app) lastEvents(ctx context.Context, cfg sim.Config, r *sim.Result) error {
 	first := r.FirstViolation()
 	if first == nil || ctx.Err() != nil { // an interrupted reader does not wait for another run
+		return nil
+	}
+	if cfg.Open != nil {
+		fmt.Fprintln(a.out, "\nwhat led to it is not shown: it takes a second run, and the place where records are kept has changed")
 		return nil
 	}
 	tail := report.NewTail(20, *first.ViolatedAt)

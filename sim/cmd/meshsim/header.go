@@ -9,8 +9,9 @@ import (
 )
 
 // header prints what is going to run: the configuration as the seed leaves it.
-// span is how long faults strike live; 0 means in virtual time.
-func (a *app) header(cfg sim.Config, seed uint64, span time.Duration) error {
+// span is how long faults strike live; 0 means in virtual time. k is where its
+// records are kept.
+func (a *app) header(cfg sim.Config, seed uint64, span time.Duration, k *keep) error {
 	if cfg.Swarm {
 		cfg = cfg.Draw(seed)
 	}
@@ -32,7 +33,13 @@ func (a *app) header(cfg sim.Config, seed uint64, span time.Duration) error {
 		row("live", fmt.Sprintf("on real clocks and goroutines, the timetable of %v scaled to %v", cfg.Duration, span))
 	}
 	row("network", network(&cfg.Network))
-	row("appender", appender(&cfg))
+	row("appender", sinkOf(&cfg, k))
+	if k.holds != "" {
+		row("holds", k.holds)
+	}
+	if len(k.left) > 0 {
+		row("left out", strings.Join(k.left, ", "))
+	}
 	rows := func(name string, lines []string) {
 		for i, line := range lines {
 			if i == headerLines {
@@ -125,16 +132,21 @@ func network(n *sim.Network) string {
 	return strings.Join(parts, ", ")
 }
 
-func appender(cfg *sim.Config) string {
-	if cfg.Open != nil {
-		return "your own"
-	}
+func sinkOf(cfg *sim.Config, k *keep) string {
 	s := cfg.Appender.Kind
-	if cfg.Appender.Capacity > 0 {
-		s += fmt.Sprintf(" of %s records", number(uint64(cfg.Appender.Capacity)))
-	}
-	if !cfg.Appender.Latency.IsZero() {
-		s += ", latency " + cfg.Appender.Latency.String()
+	switch {
+	case k.says != "":
+		s = k.says
+	default:
+		if cfg.Appender.Capacity > 0 {
+			s += fmt.Sprintf(" of %s records", number(uint64(cfg.Appender.Capacity)))
+		}
+		if cfg.Appender.Kind == kindFilelog {
+			s += fmt.Sprintf(" on a simulated disk for each node, sync %s", cfg.Appender.Sync)
+		}
+		if !cfg.Appender.Latency.IsZero() {
+			s += ", latency " + cfg.Appender.Latency.String()
+		}
 	}
 	return s + fmt.Sprintf("; inbox %s, batches of %d, deadline %v, grace %v, %d attempts",
 		number(uint64(cfg.Host.Inbox)), cfg.Host.Batch, cfg.Host.Deadline, cfg.Host.Grace, cfg.Host.Attempts)

@@ -23,6 +23,7 @@ type choice struct {
 	nodes    int
 	duration time.Duration
 	records  string
+	sink     sink // of the commands that take its flags
 
 	cmd  *cobra.Command
 	name string // what the scenario was asked for by
@@ -48,7 +49,7 @@ func completeScenarios(_ *cobra.Command, args []string, _ string) ([]string, cob
 }
 
 // load reads the scenario that args name, or else byDefault, and applies the
-// flags in this order: --records, --nodes, --duration, --set. All its errors
+// flags in this order: --records, --nodes, --duration, --appender, --set. All its errors
 // are the reader's to mend.
 func (c *choice) load(args []string, byDefault string) (sim.Config, error) {
 	c.name = byDefault
@@ -129,12 +130,15 @@ func (c *choice) change(cfg *sim.Config) error {
 		}
 		cfg.Duration = c.duration
 	}
+	if err := c.sink.choose(cfg); err != nil {
+		return err
+	}
 	for _, kv := range c.set {
 		if err := scenario.Set(cfg, kv); err != nil {
 			return usage("--set %s: %w", kv, err)
 		}
 	}
-	return nil
+	return c.sink.check(cfg)
 }
 
 // again is the words that make the same choice, for a reproduce line.
@@ -150,6 +154,7 @@ func (c *choice) again() []string {
 	if changed("duration") {
 		words = append(words, "--duration", c.duration.String())
 	}
+	words = append(words, c.sink.again()...)
 	for _, kv := range c.set {
 		words = append(words, "--set", kv)
 	}

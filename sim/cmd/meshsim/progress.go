@@ -62,3 +62,18 @@ func (a *app) watchSweep(what string, n uint64) (progress func(*explore.Tally), 
 	}
 	return progress, func() { _ = bar.Finish() }
 }
+
+// watchCount is watchRun for n things of a kind; below 0, their number is not
+// known.
+func (a *app) watchCount(what string, n int64) (progress func(done int), done func()) {
+	if !a.terminal {
+		return nil, func() {}
+	}
+	bar := newBar(a.err, n, what)
+	progress = func(done int) {
+		if n < 0 || int64(done) < n {
+			_ = bar.Set64(int64(done))
+		}
+	}
+	return progress, func() { _ = bar.Finish() }
+}

@@ -84,6 +84,9 @@ func execute(args []string, stdout, stderr io.Writer, program string, checkers [
 	root := a.root()
 	root.SetArgs(args)
 	err := root.Execute()
+	if errors.Is(err, errEnough) {
+		return a.status
+	}
 	// A writer keeps its first error: what could not be printed is no pass,
 	// whatever else went on.
 	if flushErr := a.out.Flush(); flushErr != nil {
@@ -128,7 +131,8 @@ run by its invariants. A run is a function of the scenario and the seed.
   meshsim run partition --seed 17        another scenario; this seed, again and again
   meshsim live --for 10s                 the same code on real clocks and goroutines
   meshsim sweep swarm --seeds 1-500      many seeds, on every core
-  meshsim scenarios                      what is built in`,
+  meshsim scenarios                      what is built in
+  meshsim appender check                 the built-in appenders against their promises`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -144,7 +148,7 @@ run by its invariants. A run is a function of the scenario and the seed.
 	root.SetErr(a.err)
 	root.SetFlagErrorFunc(flagError)
 	root.SetVersionTemplate("meshsim {{.Version}}\n")
-	root.AddCommand(a.runCommand(), a.liveCommand(), a.sweepCommand(), a.scenariosCommand())
+	root.AddCommand(a.runCommand(), a.liveCommand(), a.sweepCommand(), a.scenariosCommand(), a.appenderCommand())
 	root.SetHelpCommand(helpCommand())
 	return root
 }
@@ -171,7 +175,7 @@ func unknownCommand(cmd *cobra.Command, word string) error {
 			names = append(names, c.Name())
 		}
 	}
-	return usage("unknown command %q%s", word, didYouMean(word, names, "`meshsim --help` lists the commands"))
+	return usage("unknown command %q%s", word, didYouMean(word, names, fmt.Sprintf("`%s --help` lists the commands", cmd.CommandPath())))
 }
 
 // flagError says in one line what is wrong with a flag.
