@@ -62,11 +62,13 @@ type chain struct {
 func judge(fsys FS, all []*scanned, lax bool) *chain {
 	c := &chain{}
 	all = slices.DeleteFunc(all, func(s *scanned) bool {
-		if s.blank {
-			// The machine stopped while the segment was being made.
+		none := s.blank || s.unmade
+		if none {
+			// The machine stopped while the segment was being made, or it could not
+			// be made.
 			c.surplus = append(c.surplus, s)
 		}
-		return s.blank
+		return none
 	})
 	// From the newest to the oldest: what does everything behind know?
 	known := make([][]knowledge, len(all))

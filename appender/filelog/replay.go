@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"time"
 
@@ -226,7 +227,7 @@ func (r *reader) link(list []extent) ([]extent, error) {
 func (r *reader) told(list []extent) (k knowledge, err error) {
 	for i := len(list) - 1; i >= 0; i-- {
 		s := list[i].scanned
-		if err := s.readFrames(r.fs, s.size); err != nil && !gone(err) {
+		if err := s.readFrames(r.fs, s.size, math.MaxUint64); err != nil && !gone(err) {
 			return k, err
 		}
 		for j := range s.spans {
@@ -286,6 +287,9 @@ func (r *reader) segment(ctx context.Context, x *extent) error {
 		h, payload, ok, err := w.frame(x.header.salt, off, limit)
 		if err != nil {
 			return fmt.Errorf("filelog: reading %s: %w", r.fs.Path(x.name), err)
+		}
+		if ok && x.limit >= 0 && h.first >= x.next {
+			ok, limit = false, off // it was taken back, by a segment that was dropped
 		}
 		if ok && r.log != nil && h.first >= r.upTo {
 			return nil

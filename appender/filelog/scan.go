@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -143,6 +144,7 @@ type scanned struct {
 	// unreadable: neither copy of the header is whole; blank: and nothing else
 	// is in the file.
 	unreadable, blank bool
+	unmade            bool // it never became part of the log
 	hurt, mend        bool // one copy of the header is not whole; and is to be made so
 }
 
@@ -176,15 +178,22 @@ func scanAll(fsys FS) ([]*scanned, error) {
 	// power, says nothing.
 	var behind *scanned
 	for _, s := range slices.Backward(all) {
-		limit := s.size
-		if behind != nil && behind.header.prev == s.number {
+		limit, upTo := s.size, uint64(math.MaxUint64)
+		named := behind != nil && behind.header.prev == s.number
+		switch {
+		case named:
 			limit = behind.header.prevEnd
+		case behind != nil:
+			upTo = behind.header.first // the one that told where it ends was dropped
 		}
-		if err := s.readFrames(fsys, limit); err != nil {
+		if err := s.readFrames(fsys, limit, upTo); err != nil {
 			return nil, err
 		}
-		if s.entered() || behind != nil && behind.header.prev == s.number {
-			behind = s // what came behind it was made from it, though all of it was taken back
+		switch {
+		case named || s.entered():
+			behind = s // named, it was made, though all of its frames were taken back
+		case behind != nil && !s.unreadable:
+			s.unmade = true
 		}
 	}
 	return all, nil
@@ -244,8 +253,9 @@ func (s *scanned) readHeader(fsys FS) (err error) {
 	return nil
 }
 
-// readFrames finds every whole frame up to limit.
-func (s *scanned) readFrames(fsys FS, limit int64) error {
+// readFrames finds every whole frame up to limit whose records come in front of a
+// position.
+func (s *scanned) readFrames(fsys FS, limit int64, upTo uint64) error {
 	if s.unreadable {
 		return nil
 	}
@@ -261,6 +271,9 @@ func (s *scanned) readFrames(fsys FS, limit int64) error {
 		h, payload, ok, err := w.frame(salt, off, limit)
 		if err != nil {
 			return fail(err)
+		}
+		if ok && h.first+uint64(h.count) > upTo {
+			return nil
 		}
 		if ok && h.first >= run.last {
 			if h.first > run.last || off > run.end {
