@@ -35,11 +35,16 @@ type Log struct {
 	segs   []segment // oldest first; the last is the one written to
 	file   File      // its file
 	zeroed int64     // up to where the file is filled with zeros
+	filled bool      // it is not to be filled any further
+	older  int64     // bytes of the segments in front of it
 	// buf is the next frame, with its padding; payload of it are records.
 	buf     []byte
 	payload int
 	at      mark // where the next frame goes
 	safe    mark // up to where records survive a power failure
+	// firm is up to where no frame is taken back any more: at, without those whose
+	// sync is on its way.
+	firm mark
 	// kept is up to where what is in the file is synced: safe, unless that is
 	// in a segment before.
 	kept   mark
@@ -52,7 +57,10 @@ type Log struct {
 	// poison is the failure of a sync: nothing is written to the file any more,
 	// and what is in it behind safe is carried over to a new one first.
 	poison error
-	loss   error // what carrying over has lost, until somebody is told
+	// lost is what carrying over has lost, until a Flush or Close tells it and
+	// no append is left that it may concern.
+	lost    []loss
+	waiting int // appends and flushes in sync
 
 	end, durable, oldest atomic.Uint64 // positions
 	accepted, failed     atomic.Uint64
@@ -155,13 +163,19 @@ func (l *Log) appendFrame(recs []appender.Record) (int, error) {
 		return 0, err
 	}
 	before, number := l.at, l.segs[len(l.segs)-1].number
-	err = l.write(recs[:n])
-	after, due := l.at, l.due()
-	l.mu.Unlock()
-	switch {
-	case err != nil:
+	if err = l.write(recs[:n]); err != nil {
+		l.mu.Unlock()
 		return 0, err
-	case due:
+	}
+	after, due := l.at, l.due()
+	if due {
+		l.waiting++
+	} else {
+		l.firm = after
+		l.publish()
+	}
+	l.mu.Unlock()
+	if due {
 		if err := l.sync(before, after, number); err != nil {
 			return 0, err
 		}
@@ -223,7 +237,6 @@ func (l *Log) write(recs []appender.Record) error {
 		firstSeq: recs[0].Seq,
 	}
 	h.seal(l.buf, s.salt, l.at.off)
-	l.fill(after.off)
 	// A frame that is written in part is not one: its checksum says so. The
 	// next goes to the same place.
 	if n, err := l.file.WriteAt(l.buf, l.at.off); err != nil || n < len(l.buf) {
@@ -237,37 +250,35 @@ func (l *Log) write(recs []appender.Record) error {
 	}
 	l.at, l.sealed = after, false
 	s.end, s.last, s.newest = after.off, after.pos, recs[len(recs)-1].TimeMs
-	l.publish()
+	l.fill()
 	return nil
 }
 
 // publish shows the positions to whoever does not take mu.
 func (l *Log) publish() {
-	l.oldest.Store(l.at.head)
-	l.end.Store(l.at.pos)
-	l.durable.Store(min(l.safe.pos, l.at.pos))
+	l.oldest.Store(l.firm.head)
+	l.end.Store(l.firm.pos)
+	l.durable.Store(min(l.safe.pos, l.firm.pos))
 }
 
 // fillBytes is how far ahead a file is filled with zeros.
 const fillBytes = 1 << 20
 
-// fill keeps the file filled with zeros beyond what is about to be written,
-// where it is going to be synced: a sync that need not make a new size durable
-// as well costs about half. It is done for speed alone; where there is no room
-// it is left. The caller holds mu.
-func (l *Log) fill(end int64) {
-	if l.o.Sync.kind == syncNever || end <= l.zeroed || l.zeroed < 0 {
+// fill keeps the file filled with zeros behind the last frame, where it is going
+// to be synced: a sync that need not make a new size durable as well costs about
+// half. It is done for speed alone, and behind the frame, so that what it takes of
+// the last room comes to the frames that follow. The caller holds mu.
+func (l *Log) fill() {
+	end := l.at.off
+	if l.o.Sync.kind == syncNever || end <= l.zeroed || l.filled {
 		return
 	}
-	to := min(max(l.zeroed, end)+fillBytes, l.o.SegmentBytes)
+	to := min(end+fillBytes, l.o.SegmentBytes)
 	if to <= end {
 		return
 	}
-	if _, err := l.file.WriteAt(zeros[:to-end], end); err != nil {
-		l.zeroed = -1 // not in this file again
-		return
-	}
-	l.zeroed = to
+	n, err := l.file.WriteAt(zeros[:to-end], end)
+	l.zeroed, l.filled = end+int64(n), err != nil
 }
 
 var zeros [fillBytes]byte
@@ -295,15 +306,16 @@ func (l *Log) Flush(ctx context.Context) error {
 		l.mu.Unlock()
 		return nil // closing flushed it
 	}
-	after, number := l.at, l.segs[len(l.segs)-1].number
+	after, number := l.firm, l.segs[len(l.segs)-1].number
+	l.waiting++
 	l.mu.Unlock()
 	if err := l.sync(after, after, number); err != nil {
 		return err
 	}
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.retain()
-	l.mu.Unlock()
-	return nil
+	return l.tell()
 }
 
 // Close syncs, closes the file and lets other logs in. It is idempotent. An
@@ -321,9 +333,9 @@ func (l *Log) Close() error {
 	var err error
 	switch {
 	case l.poison != nil:
-		err = l.carry(l.at)
+		err = errors.Join(l.carry(l.at), l.tell())
 	default:
-		err = l.finish()
+		err = errors.Join(l.finish(), l.tell())
 	}
 	return errors.Join(err, l.file.Close(), l.lock.Close())
 }

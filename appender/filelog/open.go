@@ -149,7 +149,9 @@ func (l *Log) adopt(c *chain) error {
 	// the same place.
 	for i := len(c.surplus) - 1; i >= 0; i-- {
 		s := c.surplus[i]
-		l.found.torn(fsys.Path(s.name), 0, s.size)
+		if !s.unmade {
+			l.found.torn(fsys.Path(s.name), 0, s.size)
+		}
 		if err := fsys.Remove(s.name); err != nil {
 			return fmt.Errorf("filelog: removing what is torn: %w", err)
 		}
@@ -183,7 +185,10 @@ func (l *Log) adopt(c *chain) error {
 		l.file, l.segs = file, append(l.segs, seg)
 		sealed = len(l.segs) == 1
 	}
-	l.safe, l.kept = l.at, l.at
+	l.safe, l.kept, l.firm = l.at, l.at, l.at
+	for i := range l.segs[:len(l.segs)-1] {
+		l.older += l.segs[i].end
+	}
 	if !sealed {
 		if err := l.seal(); err != nil { // so that the segment counts from here on
 			return err

@@ -20,13 +20,15 @@ func (l *Log) sync(before, after mark, number uint64) error {
 	l.syncing.Lock()
 	defer l.syncing.Unlock()
 	l.mu.Lock()
-	if l.safe.pos >= after.pos && l.poison == nil {
+	l.waiting--
+	switch {
+	case l.safe.pos >= after.pos:
+		defer l.mu.Unlock()
+		return l.lostOf(before, after) // another caller's sync covered it
+	case l.closed:
+		// Closing could not sync it.
 		l.mu.Unlock()
-		return nil // another caller's sync covered it
-	}
-	if l.closed {
-		l.mu.Unlock()
-		return appender.ErrClosed // and closing told whether it was synced
+		return fmt.Errorf("%w: %w", appender.ErrUnknownOutcome, appender.ErrClosed)
 	}
 	err := l.poison
 	at, nameless := l.at, l.nameless
@@ -51,22 +53,64 @@ func (l *Log) sync(before, after mark, number uint64) error {
 	}
 	again := l.carry(own)
 	switch {
-	case again == nil && own == before && before != after:
-		if l.at.pos >= after.pos {
-			return nil
-		}
-		again = errLost
-	case again == nil && l.loss == nil:
-		return nil
+	case again == nil && l.at.pos >= after.pos:
+		return l.lostOf(before, after)
 	case again == nil:
-		again, l.loss = l.loss, nil
+		again = errLost // it was left out
 	case own != l.at:
 		l.at = own
 		s := &l.segs[len(l.segs)-1]
 		s.end, s.last = own.off, own.pos
-		l.publish()
 	}
 	return fmt.Errorf("%w: %w: %w: %w", ErrSync, appender.ErrUnknownOutcome, err, again)
+}
+
+// loss is records that could not be carried over.
+type loss struct {
+	err  *CorruptError
+	told bool
+}
+
+// maxLost bounds how many losses are remembered apart.
+const maxLost = 16
+
+// lose remembers a loss. Beyond maxLost the two oldest are made one, which makes
+// the outcome of what is between them unknown as well. The caller holds mu.
+func (l *Log) lose(e *CorruptError) {
+	l.lost = append(l.lost, loss{err: e})
+	if len(l.lost) > maxLost {
+		a, b := l.lost[0], l.lost[1].err
+		both := *a.err
+		both.Records = b.First + b.Records - both.First
+		l.lost = append(l.lost[:0], l.lost[1:]...)
+		l.lost[0] = loss{err: &both, told: a.told && l.lost[0].told}
+	}
+}
+
+// lostOf reports whether the frame between two marks is among what was lost. The
+// caller holds mu.
+func (l *Log) lostOf(before, after mark) error {
+	for _, x := range l.lost {
+		if x.err.First < after.pos && before.pos < x.err.First+x.err.Records {
+			return fmt.Errorf("%w: %w: %w", ErrSync, appender.ErrUnknownOutcome, x.err)
+		}
+	}
+	return nil
+}
+
+// tell returns what was lost and is not told yet. The caller holds mu.
+func (l *Log) tell() error {
+	var errs []error
+	for i := range l.lost {
+		if x := &l.lost[i]; !x.told {
+			x.told = true
+			errs = append(errs, fmt.Errorf("%w: %w", ErrSync, x.err))
+		}
+	}
+	if l.waiting == 0 {
+		l.lost = nil
+	}
+	return errors.Join(errs...)
 }
 
 var errLost = errors.New("what was written before a sync failed cannot be read back")
@@ -107,6 +151,9 @@ func (l *Log) settleLoose() error {
 // settled notes that a sync succeeded. The caller holds mu.
 func (l *Log) settled(at mark) {
 	l.safe, l.kept, l.nameless = at, at, false
+	if at.pos >= l.firm.pos {
+		l.firm = at
+	}
 	if l.o.Sync.kind == syncInterval {
 		l.synced = l.env.Clock.Now()
 	}
@@ -156,7 +203,8 @@ func (l *Log) turn(file File, seg segment) {
 		_ = l.file.Truncate(old.end) // gives room back; what is there does not count
 	}
 	_ = l.file.Close() // it is synced, or it never was to be
-	l.file, l.zeroed, l.nameless = file, 0, l.o.Sync.kind == syncNever
+	l.file, l.zeroed, l.filled, l.nameless = file, 0, false, l.o.Sync.kind == syncNever
+	l.older += old.end
 	l.segs = append(l.segs, seg)
 }
 
@@ -205,7 +253,7 @@ func (l *Log) create(at mark, prevEnd int64) (File, segment, error) {
 // carry writes what is in the file behind the last sync to a new segment, and
 // syncs that. The header of the new one says where the old one ends: there,
 // whatever a power failure may bring back. Records in front of own that cannot
-// be read back are lost, and noted as such in the log and in loss; those from
+// be read back are lost, and noted as such in the log and in lost; those from
 // own on are just left out. The caller holds both locks.
 func (l *Log) carry(own mark) error {
 	old := &l.segs[len(l.segs)-1]
@@ -213,7 +261,7 @@ func (l *Log) carry(own mark) error {
 	if err != nil {
 		return err
 	}
-	at, err := l.copyFrames(old, file, &seg, own)
+	at, lost, err := l.copyFrames(old, file, &seg, own)
 	if err == nil {
 		if err = file.Sync(); err != nil {
 			err = fmt.Errorf("%w: %w", ErrSync, err)
@@ -232,19 +280,22 @@ func (l *Log) carry(own mark) error {
 	}
 	l.turn(file, seg)
 	l.poison = nil
+	for _, e := range lost {
+		l.lose(e)
+	}
 	l.at, l.sealed = at, false
 	l.settled(at)
 	return nil
 }
 
 // copyFrames copies the frames between the marks kept and at, as far as they can
-// be read back, to the beginning of a new segment. A frame behind records that
+// be read back, to the beginning of a new segment; lost is what cannot. A frame behind records that
 // are lost says that they had been durable: so every reader misses them.
-func (l *Log) copyFrames(from *segment, to File, seg *segment, own mark) (mark, error) {
-	at := mark{off: framesBegin, pos: l.kept.pos, head: l.kept.head}
+func (l *Log) copyFrames(from *segment, to File, seg *segment, own mark) (at mark, lost []*CorruptError, err error) {
+	at = mark{off: framesBegin, pos: l.kept.pos, head: l.kept.head}
 	w, err := newWindow(l.file)
 	if err != nil {
-		return at, err
+		return at, nil, err
 	}
 	put := func(h frameHeader, payload []byte) error {
 		b := append(make([]byte, frameHeaderSize, h.size()), payload...)
@@ -261,25 +312,24 @@ func (l *Log) copyFrames(from *segment, to File, seg *segment, own mark) (mark, 
 		seg.end, seg.last, seg.newest = at.off, at.pos, from.newest
 		return nil
 	}
-	lost := func(off int64, to uint64) {
-		if to > at.pos && l.loss == nil {
-			l.loss = &CorruptError{
+	miss := func(off int64, to uint64) {
+		if to > at.pos {
+			lost = append(lost, &CorruptError{
 				Path: l.o.FS.Path(from.name), Offset: off, First: at.pos, Records: to - at.pos,
 				Reason: errLost.Error(),
-			}
+			})
 		}
 	}
-	l.loss = nil
 	off := l.kept.off
 	for off < l.at.off {
 		h, payload, ok, err := w.frame(from.salt, off, l.at.off)
 		if err != nil {
-			return at, err
+			return at, nil, err
 		}
 		if !ok {
 			next, found, err := w.find(from.salt, off+frameAlign, l.at.off, at.pos)
 			if err != nil {
-				return at, err
+				return at, nil, err
 			}
 			if !found {
 				break
@@ -287,17 +337,17 @@ func (l *Log) copyFrames(from *segment, to File, seg *segment, own mark) (mark, 
 			off = next
 			continue
 		}
-		lost(off, h.first)
+		miss(off, h.first)
 		if err := put(h, payload); err != nil {
-			return at, err
+			return at, nil, err
 		}
 		off += h.size()
 	}
 	if own.pos > at.pos {
-		lost(off, own.pos)
-		return at, put(frameHeader{first: own.pos, head: own.head}, nil)
+		miss(off, own.pos)
+		err = put(frameHeader{first: own.pos, head: own.head}, nil)
 	}
-	return at, nil
+	return at, lost, err
 }
 
 // headWith is the position of the oldest record retained once a frame is in that
@@ -312,9 +362,7 @@ func (l *Log) headWith(pos uint64, bytes int64) uint64 {
 	if l.o.MaxBytes <= 0 && l.o.MaxAge <= 0 {
 		return head
 	}
-	for i := range l.segs {
-		bytes += l.segs[i].end
-	}
+	bytes += l.older + l.segs[len(l.segs)-1].end
 	for i := range l.segs[:len(l.segs)-1] {
 		s := &l.segs[i]
 		if s.last > head {
@@ -343,12 +391,13 @@ func (l *Log) retain() {
 	for len(l.segs) > 1 {
 		s := &l.segs[0]
 		promised := s.first < l.safe.pos
-		if s.last > l.at.head || promised && s.last > l.safe.head {
+		if s.last > l.firm.head || promised && s.last > l.safe.head {
 			return
 		}
 		if err := l.o.FS.Remove(s.name); err != nil && !gone(err) {
 			return // it is tried again
 		}
+		l.older -= s.end
 		l.segs = append(l.segs[:0], l.segs[1:]...)
 	}
 }
