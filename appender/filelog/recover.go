@@ -110,7 +110,8 @@ func (c *chain) walk(fsys FS, all []*scanned, known [][]knowledge, lax bool) (po
 			continue
 		}
 		if begun && !s.entered() && s.header.first < pos {
-			c.surplus = append(c.surplus, s) // it was never made
+			s.unmade = true
+			c.surplus = append(c.surplus, s)
 			continue
 		}
 		s.mend = s.hurt
@@ -124,11 +125,11 @@ func (c *chain) walk(fsys FS, all []*scanned, known [][]knowledge, lax bool) (po
 		for j := range s.spans {
 			sp := &s.spans[j]
 			switch {
-			case !begun || sp.first == pos:
 			case sp.first < pos:
 				continue // what a failed sync left behind: it was carried over
 			case lost != nil:
 				lost.Records = sp.first - pos
+			case !begun || sp.first == pos:
 			case known[i][j].head >= sp.first:
 				// Retention removed what is missing, and not yet, or not for
 				// good, what is in front of it.
@@ -156,7 +157,13 @@ func (c *chain) front(fsys FS, known knowledge) {
 	c.head = min(c.head, c.last)
 	// What was lost, but would be dropped by now, is not missed.
 	c.report.Damage = slices.DeleteFunc(c.report.Damage, func(e *CorruptError) bool {
-		return e.Records > 0 && e.First+e.Records <= c.head
+		if e.Records == 0 {
+			return false
+		}
+		if dropped := min(max(c.head, e.First)-e.First, e.Records); dropped > 0 {
+			e.First, e.Records = e.First+dropped, e.Records-dropped
+		}
+		return e.Records == 0
 	})
 	i := slices.IndexFunc(c.segs, func(s *scanned) bool { return !s.unreadable })
 	if i < 0 {
