@@ -52,6 +52,9 @@ type model struct {
 	unread bool
 	// power: it failed since the last opening. struck: or something else did.
 	power, struck bool
+	// told: no opening has ended early since the last that did not: it may have
+	// found, cut off and reported what this one does not see any more.
+	told bool
 	// flipped: a bit turned since the last opening. hurt is the position up to
 	// which records may be damaged by earlier ones.
 	flipped  bool
@@ -199,7 +202,7 @@ func words(r *appender.Record) string {
 func (m *model) opened(f *found, l log, exact bool) error {
 	r := l.Recovery()
 	end, durable := l.Position()
-	reported := len(r.Damage) > 0 || r.Torn > 0
+	reported := len(r.Damage) > 0 || r.Torn > 0 || !m.told
 	switch {
 	case r.First != l.Dropped() || r.First+r.Records != end:
 		return fmt.Errorf("recovery tells of %d records from %d on, the log of %d to %d", r.Records, r.First, l.Dropped(), end)
@@ -233,7 +236,7 @@ func (m *model) opened(f *found, l log, exact bool) error {
 		return err
 	}
 	m.head, m.durable, m.ghosts = f.first, durable, nil
-	m.flipped, m.power, m.struck = false, false, false
+	m.flipped, m.power, m.struck, m.told = false, false, false, true
 	m.tally.Openings++
 	if r.Torn > 0 {
 		m.tally.Torn++

@@ -177,7 +177,7 @@ var weights = func() (w [NumKinds][numActs]int) {
 	for k := range w {
 		w[k] = [numActs]int{
 			actAppend: 24, actFlush: 4, actClose: 2, actKill: 2, actPower: 2, actReplay: 2, actTail: 1, actIntrude: 1,
-			actAdvance: 2, actSettings: 1,
+			actAdvance: 2, actSettings: 1, actInject: 2, actTrap: 1, actCapacity: 1, actHeal: 1,
 		}
 	}
 	w[Torn][actInject], w[Torn][actTrap], w[Torn][actPower] = 4, 3, 4
@@ -266,7 +266,11 @@ func drawStep(s *source, a act, p *plan) step {
 	case actSettings:
 		t.o = drawSettings(s)
 	case actInject:
-		t.rule = drawRule(s, p.kind)
+		k := p.kind
+		if k == Flipped || k == Cut || s.oneIn(4) {
+			k = pick(s, Torn, Full, Killed, Fsync)
+		}
+		t.rule = drawRule(s, k)
 	}
 	return t
 }

@@ -52,10 +52,12 @@ func (w *world) tryOpen() (opened bool, err error) {
 	}
 	switch {
 	case w.dead():
-		return false, nil // it died in the last call, and did not need what that was to do
+		w.m.told = false
+		return false, nil // it died, if only in a last call that it did not need
 	case err != nil && !struck:
 		return false, fmt.Errorf("opening fails, and no fault struck: %w", err)
 	case err != nil:
+		w.m.told = false
 		return false, nil
 	case strict && !refused && !struck && len(l.Recovery().Damage) > 0:
 		return false, errors.New("opening is to refuse damage, finds some, and opens")
@@ -66,6 +68,7 @@ func (w *world) tryOpen() (opened bool, err error) {
 	switch {
 	case errors.Is(err, errStruck):
 		_ = l.Close() // as good as it can
+		w.m.told = false
 		return false, nil
 	case err != nil:
 		return false, fmt.Errorf("opened: %w", err)
@@ -181,7 +184,7 @@ func (w *world) flush() error {
 	was := w.m.shaky
 	struck := w.within(func() { err = w.l.Flush(background) })
 	if err != nil {
-		if !struck && !was {
+		if !struck && !was && !w.costs(err) {
 			return fmt.Errorf("flush fails, and no fault struck: %w", err)
 		}
 		return nil
@@ -190,6 +193,12 @@ func (w *world) flush() error {
 		return fmt.Errorf("flush succeeds, and %d records are not durable", end-durable)
 	}
 	return nil
+}
+
+// costs reports whether an error tells what a sync that failed before has cost.
+func (w *world) costs(err error) bool {
+	corrupt := (*filelog.CorruptError)(nil)
+	return errors.As(err, &corrupt) && w.m.mayBeDamaged(corrupt.First)
 }
 
 // close closes the log, in order.
@@ -203,7 +212,7 @@ func (w *world) close() error {
 	}
 	w.l = nil
 	switch {
-	case err != nil && !struck && !was:
+	case err != nil && !struck && !was && !w.costs(err):
 		return fmt.Errorf("closing fails, and no fault struck: %w", err)
 	case err == nil:
 		w.m.saved(w.m.end())

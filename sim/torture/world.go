@@ -107,13 +107,15 @@ func (w *world) take(s *step) error {
 	if err := w.positions(); err != nil {
 		return err
 	}
-	if w.dead() || w.l == nil {
-		return w.open()
-	}
-	if w.m.unread && !w.m.shaky {
+	if w.m.unread && !w.m.shaky && !w.dead() && w.l != nil {
 		// Now it can be told what the sync that failed has cost, for good.
 		w.m.unread = false
-		return w.replay(s)
+		if err := w.replay(s); err != nil {
+			return err
+		}
+	}
+	if w.dead() || w.l == nil {
+		return w.open()
 	}
 	return nil
 }
