@@ -18,6 +18,8 @@ type Law struct {
 	// lacks names what the subject lacks for the law to be asked, "" if nothing.
 	lacks func(*Config, appender.Appender) string
 	check func(*subject, Draw) error
+	// slow: a case that fails takes its time, and is not made smaller.
+	slow bool
 }
 
 // AckLevel is what an acknowledgement survives.

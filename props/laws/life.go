@@ -58,6 +58,7 @@ var lifeLaws = []Law{
 		Name:  "no-leaks",
 		Says:  "no goroutine that it started survives Close",
 		lacks: needs[io.Closer]("Close"),
+		slow:  true,
 		check: func(s *subject, d Draw) error {
 			before := runtime.NumGoroutine()
 			for range 3 {

@@ -72,6 +72,10 @@ var valueLaws = []Law{
 				return fmt.Errorf("CapturedInto did not append to its slice: what was in it is gone")
 			}
 			shot := got[1:]
+			if d.Int("another, in a slice of its own", 0, 1) == 1 {
+				s.say("take another into a slice of its own")
+				shot = c.CapturedInto(nil)
+			}
 			want := s.last(recs, s.cfg.Capacity)
 			if err := same(shot, want); err != nil {
 				return err
