@@ -56,8 +56,10 @@ func openArchive(where string, s *servers) (archive, error) {
 		}
 		return &streams{o: s.options(), says: redacted(where), close_: func() {}}, nil
 	}
-	if err := s.check(false); err != nil {
-		return nil, err
+	for _, f := range s.secrets() {
+		if f.value != "" {
+			return nil, usage("--%s is for a server elsewhere, and %s is no URL", f.name, where)
+		}
 	}
 	if err := isDirectory(where); err != nil {
 		return nil, err

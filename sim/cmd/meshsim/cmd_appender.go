@@ -28,7 +28,7 @@ and jetstream, a stream on NATS servers for each node.`,
 			return cmd.Help()
 		},
 	}
-	cmd.AddCommand(a.catCommand(), a.tailCommand(), a.tortureCommand())
+	cmd.AddCommand(a.checkCommand(), a.catCommand(), a.tailCommand(), a.tortureCommand())
 	return cmd
 }
 

@@ -107,7 +107,7 @@ func (s *selection) nothing(ar archive, all []chain) error {
 		for _, c := range all {
 			names = append(names, c.node)
 		}
-		return usage("%s holds nothing of node %q%s", ar.name(), s.node, didYouMean(s.node, names, "it has "+few(names)))
+		return usage("%s holds nothing of node %q; it has %s", ar.name(), s.node, few(names))
 	}
 	if st, ok := ar.(*streams); ok {
 		return usage("%s has no stream of an appender under the prefix %q; --prefix names another", ar.name(), st.o.Prefix)
@@ -118,7 +118,7 @@ func (s *selection) nothing(ar archive, all []chain) error {
 
 // few lists names, not all of them if there are many.
 func few(names []string) string {
-	const most = 5
+	const most = 8
 	if len(names) > most {
 		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 	}

@@ -125,8 +125,8 @@ func (a *app) run(ctx context.Context, cfg sim.Config, seed uint64, c *choice, s
 	}
 	a.conclude(r, compared)
 	word := "reproduce"
-	if k.readBack != nil {
-		word = "again" // but behind what is there now
+	if k.says != "" {
+		word = "again" // but behind what is kept now, and in the time that a server takes
 	}
 	fmt.Fprintf(a.out, "%s: %s\n", word, reproduce)
 	a.readBack(k)

@@ -40,6 +40,7 @@ type app struct {
 	terminal bool          // err is one
 	program  string        // how the reader would call this command again
 	checkers []func() trace.Checker
+	subjects func(kind string, c *checking) ([]subject, error) // that check sets up
 	status   int
 }
 
@@ -79,8 +80,12 @@ func Execute(args []string, stdout, stderr io.Writer) int {
 func execute(args []string, stdout, stderr io.Writer, program string, checkers []func() trace.Checker) int {
 	a := &app{
 		out: bufio.NewWriter(stdout), err: stderr, style: styleFor(stdout), terminal: isTerminal(stderr),
-		program: program, checkers: checkers,
+		program: program, checkers: checkers, subjects: subjectsOf,
 	}
+	return a.execute(args)
+}
+
+func (a *app) execute(args []string) int {
 	root := a.root()
 	root.SetArgs(args)
 	err := root.Execute()
@@ -99,16 +104,16 @@ func execute(args []string, stdout, stderr io.Writer, program string, checkers [
 	if !strings.HasPrefix(msg, root.Name()) {
 		msg = root.Name() + ": " + msg
 	}
-	fmt.Fprintln(stderr, msg)
+	fmt.Fprintln(a.err, msg)
 	var f *failure
 	if !errors.As(err, &f) {
 		return exitUsage // cobra's own
 	}
 	if f.stack != "" {
-		fmt.Fprintln(stderr, f.stack)
+		fmt.Fprintln(a.err, f.stack)
 	}
 	if f.again != "" {
-		fmt.Fprintf(stderr, "reproduce: %s\n", f.again)
+		fmt.Fprintf(a.err, "reproduce: %s\n", f.again)
 	}
 	return f.status
 }
