@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/pprof"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -24,10 +26,14 @@ type subject struct {
 	opens uint64
 	story []string
 	seq   uint64
+	// label is on every goroutine that a call starts, and labelled its value.
+	label    context.Context
+	labelled string
 }
 
 func newSubject(cfg *Config) *subject {
 	s := &subject{cfg: cfg, clock: &clock{}}
+	s.label, s.labelled = newLabel()
 	if cfg.RealClock {
 		s.clock.real = time.Now()
 	}
@@ -103,6 +109,7 @@ var errHangs = errors.New("the call does not come back: it waits, but not by the
 func (s *subject) call(what string, f func() error) (err error) {
 	done := make(chan error, 1)
 	go func() {
+		pprof.SetGoroutineLabels(s.label)
 		finished := false
 		defer func() {
 			if v := recover(); v != nil {
@@ -236,6 +243,16 @@ func (s *subject) last(recs []appender.Record, capacity int) []appender.Record {
 	return recs[max(0, len(recs)-max(capacity, 1)):]
 }
 
+// kept compares what is held with recs, all of which were acknowledged. That what
+// is bounded holds enough of them is the law fifo-drop's to say: here the end of
+// them will do.
+func (s *subject) kept(got, recs []appender.Record) error {
+	if n := len(got); s.cfg.Capacity > 0 && n > 0 && n <= len(recs) && slices.Equal(got, recs[len(recs)-n:]) {
+		return nil
+	}
+	return same(got, s.last(recs, s.cfg.Capacity))
+}
+
 // same compares what is held with what is to be.
 func same(got, want []appender.Record) error {
 	if slices.Equal(got, want) {
@@ -252,6 +269,9 @@ func same(got, want []appender.Record) error {
 func brief(r appender.Record) string {
 	if len(r.Message) > 60 {
 		r.Message = r.Message[:60] + "..."
+	}
+	if q := strconv.Quote(r.Node); len(q) != len(r.Node)+2 || r.Node == "" {
+		r.Node = q
 	}
 	return r.String()
 }

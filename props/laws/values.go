@@ -34,7 +34,7 @@ var valueLaws = []Law{
 			if s.cfg.Drops {
 				return subsequence(s.mustHold(a), recs)
 			}
-			return same(s.mustHold(a), s.last(recs, s.cfg.Capacity))
+			return s.kept(s.mustHold(a), recs)
 		},
 	},
 	{
@@ -54,7 +54,7 @@ var valueLaws = []Law{
 			if s.cfg.Drops {
 				return subsequence(s.mustHold(a), recs)
 			}
-			return same(s.mustHold(a), s.last(recs, s.cfg.Capacity))
+			return s.kept(s.mustHold(a), recs)
 		},
 	},
 	{
@@ -76,19 +76,18 @@ var valueLaws = []Law{
 				s.say("take another into a slice of its own")
 				shot = c.CapturedInto(nil)
 			}
-			want := s.last(recs, s.cfg.Capacity)
-			if err := same(shot, want); err != nil {
+			if err := s.kept(shot, recs); err != nil {
 				return err
 			}
 			more := s.fill(a, d, d.Int("later records", 1, 12))
-			if err := same(shot, want); err != nil {
+			if err := s.kept(shot, recs); err != nil {
 				return fmt.Errorf("after later appends the snapshot has changed: %w", err)
 			}
 			s.say("write to the snapshot")
 			for i := range shot {
 				shot[i] = appender.Record{Node: "overwritten"}
 			}
-			return same(c.CapturedInto(nil), s.last(append(slices.Clone(recs), more...), s.cfg.Capacity))
+			return s.kept(c.CapturedInto(nil), append(slices.Clone(recs), more...))
 		},
 	},
 	{
