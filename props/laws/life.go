@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
-	"strings"
 	"time"
 
 	"meshsim/appender"
@@ -60,38 +58,22 @@ var lifeLaws = []Law{
 		lacks: needs[io.Closer]("Close"),
 		slow:  true,
 		check: func(s *subject, d Draw) error {
-			before := runtime.NumGoroutine()
-			for range 3 {
-				a := s.mustOpen()
-				s.fill(a, d, d.Int("records", 0, 6))
-				s.say("close")
-				_ = s.call("Close", a.(io.Closer).Close)
-			}
+			a := s.mustOpen()
+			s.fill(a, d, d.Int("records", 0, 6))
+			s.say("close")
+			_ = s.call("Close", a.(io.Closer).Close)
 			for wait := time.Millisecond; ; wait *= 2 {
-				n := runtime.NumGoroutine()
-				if n < before+3 {
-					return nil // fewer than one for each opening
+				left := s.goroutines()
+				if len(left) == 0 {
+					return nil
 				}
 				if wait > time.Second {
-					return fmt.Errorf("%d goroutines are left of 3 openings that were closed%s", n-before, leftover())
+					return fmt.Errorf("%d goroutines are left, one in %s", len(left), left[0])
 				}
 				time.Sleep(wait)
 			}
 		},
 	},
-}
-
-// leftover names a goroutine that is not this package's.
-func leftover() string {
-	buf := make([]byte, 1<<20)
-	buf = buf[:runtime.Stack(buf, true)]
-	for _, g := range strings.Split(string(buf), "\n\n") {
-		lines := strings.Split(g, "\n")
-		if i := strings.LastIndex(g, "created by "); i >= 0 && !strings.Contains(g[i:], "props/laws") && !strings.Contains(g[i:], "testing.") && !strings.Contains(g[i:], "runtime.") {
-			return fmt.Sprintf(": one is in %s, %s", strings.TrimSpace(lines[1]), strings.SplitN(g[i:], "\n", 2)[0])
-		}
-	}
-	return ""
 }
 
 // shut ends what is open: by closing it, or as a crash does.
