@@ -165,7 +165,7 @@ const healed = "after every fault has ended: "
 func (w *world) last() error {
 	w.heal()
 	end := step{act: actAppend, n: 2, seed: w.p.seed}
-	for _, a := range []act{actReplay, actAppend, actFlush, actTail, actClose, actReplay, actAppend, actClose} {
+	for _, a := range []act{actReplay, actAppend, actFlush, actTail, actClose, actAppend, actClose} {
 		end.act = a
 		if err := w.take(&end); err != nil {
 			return fmt.Errorf(healed+"%w", err)
