@@ -14,10 +14,42 @@ import (
 const lockName = "lock"
 
 // Dir is a directory of the operating system as an [FS]. It is made, with its
-// parents, if it is not there, for its owner alone (0700).
+// parents, if it is not there, for its owner alone (0700). Its name is durable
+// when Dir returns: the log in it is no safer than that.
 func Dir(path string) (FS, error) {
-	if err := os.MkdirAll(path, 0o700); err != nil {
+	fail := func(err error) (FS, error) {
 		return nil, fmt.Errorf("filelog: making directory %s: %w", path, err)
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return fail(err)
+	}
+	// Those that were there are synced up to the first parent: whoever made them
+	// may have died before.
+	var parents []string
+	for child := abs; ; {
+		parent := filepath.Dir(child)
+		if parent == child {
+			break
+		}
+		_, err := os.Stat(child)
+		if err == nil && len(parents) > 0 {
+			break
+		}
+		parents = append(parents, parent)
+		if err == nil {
+			break
+		}
+		child = parent
+	}
+	if err := os.MkdirAll(abs, 0o700); err != nil {
+		return fail(err)
+	}
+	for _, parent := range parents {
+		// A parent that may be passed through but not read cannot be synced.
+		if err := dir(parent).SyncDir(); err != nil && !errors.Is(err, os.ErrPermission) {
+			return fail(err)
+		}
 	}
 	return dir(path), nil
 }
