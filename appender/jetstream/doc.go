@@ -93,8 +93,10 @@
 //  3. An identity names one record for ever. A process that starts again with
 //     incarnation 1 appends records that the servers take for the old ones, and
 //     drop: begin above [Chain].Incarnation.
-//  4. Who else publishes to a chain's subjects, purges them, or sets other
-//     limits, breaks it. Readers report messages that are no records.
+//  4. Who else publishes to a chain's subjects, purges them, sets other limits,
+//     or deletes a chain and opens it anew while an appender still has the old
+//     one, breaks it: sequences begin again at 1, and an old writer's
+//     expectation may happen to fit. Readers report messages that are no records.
 //  5. There is no limit by bytes or age: it would let the owner's message go.
 //  6. Servers report no bit that flips on their disks: what they cannot read
 //     they leave out (measured with server 2.15.2).
