@@ -31,15 +31,18 @@ func TestTheReadmesExamplesAreTheOnesThatAreTested(t *testing.T) {
 		if !strings.HasPrefix(block, "package ") {
 			continue
 		}
-		for _, file := range []string{"example_model_test.go", "example_appender_test.go"} {
-			source, err := os.ReadFile("../sim/simtest/" + file)
+		for _, file := range []string{
+			"../sim/simtest/example_model_test.go", "../sim/simtest/example_appender_test.go",
+			"appendertest/example_newcomer_test.go",
+		} {
+			source, err := os.ReadFile(file)
 			require.NoError(t, err)
 			if string(source) == block {
 				shown[file] = true
 			}
 		}
 	}
-	require.Len(t, shown, 2, "the README's complete examples differ from sim/simtest/example_*_test.go")
+	require.Len(t, shown, 3, "the README's complete examples differ from the files that they are said to be")
 }
 
 func TestTheReadmesScenariosAreValid(t *testing.T) {
