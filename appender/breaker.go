@@ -2,6 +2,8 @@ package appender
 
 import (
 	"context"
+	"errors"
+	"io"
 	"sync/atomic"
 	"time"
 )
@@ -23,9 +25,15 @@ type BreakerOptions struct {
 }
 
 // Breaker stops calling an appender that fails: after so many failures in a row
-// the circuit opens, and calls fail with [ErrOpen] at once. Once an interval
-// one call is let through; the circuit closes if it succeeds (Nygard, "Release
-// It!", 2007, chapter 5). A closed circuit reads no clock.
+// the circuit opens, and appends fail with [ErrOpen] itself, at once. Once an
+// interval one of them is let through; the circuit closes if it succeeds
+// (Nygard, "Release It!", 2007, chapter 5). A closed circuit reads no clock.
+//
+// An append fails if it returns an error or panics; a batch of which some was
+// stored begins a new row. Calls whose context had ended before are none, and
+// those that their caller cancels meanwhile count neither way, but for the one
+// that was let through, which then failed. Nor does [ErrClosed] count: a closed
+// appender is left to say so itself. Flush and Close always go through.
 //
 // It may be called concurrently if what it wraps may: only one of the calls is
 // the probe.
@@ -58,6 +66,7 @@ var (
 	_ BatchAppender = (*Breaker)(nil)
 	_ Flusher       = (*Breaker)(nil)
 	_ Statser       = (*Breaker)(nil)
+	_ io.Closer     = (*Breaker)(nil)
 )
 
 // NewBreaker guards calls of inner by a circuit breaker on env's clock.
@@ -71,103 +80,125 @@ func NewBreaker(inner Appender, env Env, o BreakerOptions) *Breaker {
 	return &Breaker{wrapped: wrapped{inner: inner}, clock: env.Clock, failures: int64(o.Failures), probe: o.Probe}
 }
 
-// Append stores rec if the circuit lets it through. A call whose context has
-// ended before is none: it is neither let through nor counted as a failure.
+// Append stores rec if the circuit lets it through.
 func (b *Breaker) Append(ctx context.Context, rec Record) error {
-	if BreakerState(b.state.Load()) == BreakerClosed {
-		err := b.inner.Append(ctx, rec)
-		if err != nil {
-			b.failure(ctx, 0)
-		} else if b.row.Load() != 0 {
-			b.row.Store(0)
-		}
+	if err := ctx.Err(); err != nil {
 		return b.answeredOne(err)
 	}
-	if err := b.admit(ctx); err != nil {
-		return b.answeredOne(err)
+	probe := BreakerState(b.state.Load()) != BreakerClosed
+	if probe && !b.admit() {
+		return b.answeredOne(ErrOpen)
 	}
 	ended := false
-	defer b.panicked(&ended)
+	defer func() {
+		if !ended {
+			b.failure(probe) // a panic
+		}
+	}()
 	err := b.inner.Append(ctx, rec)
 	ended = true
-	b.probed(err == nil)
-	return b.answeredOne(err)
+	switch {
+	case err != nil:
+		b.failed.Add(1)
+		b.failedCall(ctx, probe, 0, err)
+		return err
+	case probe || b.row.Load() != 0:
+		b.success(probe)
+	}
+	b.accepted.Add(1)
+	return nil
 }
 
 // AppendBatch stores recs if the circuit lets them through, as one call.
 func (b *Breaker) AppendBatch(ctx context.Context, recs []Record) (int, error) {
-	if BreakerState(b.state.Load()) == BreakerClosed {
-		n, err := AppendBatch(ctx, b.inner, recs)
-		if n < len(recs) || err != nil {
-			if n, err = short(n, len(recs), err); err != nil {
-				b.failure(ctx, n)
-			}
-		} else if b.row.Load() != 0 {
-			b.row.Store(0)
-		}
-		return b.answered(n, err)
-	}
-	if err := b.admit(ctx); err != nil {
+	if err := ctx.Err(); err != nil {
 		return b.answered(0, err)
 	}
+	probe := BreakerState(b.state.Load()) != BreakerClosed
+	if probe && !b.admit() {
+		return b.answered(0, ErrOpen)
+	}
 	ended := false
-	defer b.panicked(&ended)
+	defer func() {
+		if !ended {
+			b.failure(probe)
+		}
+	}()
 	n, err := AppendBatch(ctx, b.inner, recs)
 	n, err = short(n, len(recs), err)
 	ended = true
-	b.probed(err == nil || n > 0)
+	switch {
+	case err != nil:
+		b.failedCall(ctx, probe, n, err)
+	case probe || b.row.Load() != 0:
+		b.success(probe)
+	}
 	return b.answered(n, err)
 }
 
-// failure counts a failure of a closed circuit; one that stored something is the
-// first of a new row.
-func (b *Breaker) failure(ctx context.Context, stored int) {
-	if stored > 0 {
-		b.row.Store(0)
+// admit lets one call through an open circuit when it is time.
+func (b *Breaker) admit() bool {
+	now := int64(b.clock.Now())
+	if now >= b.until.Load() && b.state.CompareAndSwap(uint32(BreakerOpen), uint32(BreakerHalfOpen)) {
+		// Another's probe may have failed between the two.
+		if now >= b.until.Load() {
+			return true
+		}
+		b.state.Store(uint32(BreakerOpen))
 	}
-	if ctx.Err() == context.Canceled {
-		return // the caller gave up: that is no failure of the appender
+	b.turned.Add(1)
+	return false
+}
+
+// success is a call that was let through and stored something.
+func (b *Breaker) success(probe bool) {
+	b.row.Store(0)
+	if probe {
+		b.state.Store(uint32(BreakerClosed))
 	}
-	if b.row.Add(1) < b.failures {
+}
+
+// failedCall is a call that was let through and returned err.
+func (b *Breaker) failedCall(ctx context.Context, probe bool, stored int, err error) {
+	if stored > 0 && (probe || b.row.Load() != 0) {
+		b.success(probe)
+		probe = false
+	}
+	switch {
+	case errors.Is(err, ErrClosed):
+		if probe {
+			b.success(probe)
+		}
+	case probe || ctx.Err() != context.Canceled:
+		b.failure(probe)
+	}
+}
+
+// failure counts a failure, of the probe or of a closed circuit.
+func (b *Breaker) failure(probe bool) {
+	if !probe && b.row.Add(1) < b.failures {
 		return
 	}
 	b.until.Store(int64(b.clock.Now() + b.probe))
-	if b.state.CompareAndSwap(uint32(BreakerClosed), uint32(BreakerOpen)) {
+	if probe {
+		b.state.Store(uint32(BreakerOpen))
+	} else if b.state.CompareAndSwap(uint32(BreakerClosed), uint32(BreakerOpen)) {
 		b.opened.Add(1)
 	}
 }
 
-// admit lets one call through an open circuit when it is time.
-func (b *Breaker) admit(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
+// Close closes the appender inside. Appends go through from then on, to be told
+// that it is closed.
+func (b *Breaker) Close() error {
+	err := Close(b.inner)
+	if err == nil {
+		b.success(true)
 	}
-	if int64(b.clock.Now()) < b.until.Load() || !b.state.CompareAndSwap(uint32(BreakerOpen), uint32(BreakerHalfOpen)) {
-		b.turned.Add(1)
-		return ErrOpen
-	}
-	return nil
+	return err
 }
 
-// probed is the end of the call that was let through.
-func (b *Breaker) probed(ok bool) {
-	if ok {
-		b.row.Store(0)
-		b.state.Store(uint32(BreakerClosed))
-		return
-	}
-	b.until.Store(int64(b.clock.Now() + b.probe))
-	b.state.Store(uint32(BreakerOpen))
-}
-
-// panicked opens the circuit again if the probe did not come back.
-func (b *Breaker) panicked(ended *bool) {
-	if !*ended {
-		b.probed(false)
-	}
-}
-
-// State is what the circuit does now.
+// State is what the circuit does now: [BreakerOpen] until a call has been let
+// through, though it may be time for it.
 func (b *Breaker) State() BreakerState { return BreakerState(b.state.Load()) }
 
 // Opened counts how often failures opened the circuit; a probe that fails keeps

@@ -51,3 +51,39 @@ func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
 }
+
+// partialError is the error of a record that is stored in a part of where it
+// belongs, and will be stored in the rest, and there alone, when it is appended
+// again: its outcome is unknown, but trying again settles it.
+type partialError struct{ err error }
+
+func (e *partialError) Error() string {
+	return fmt.Sprintf("%v: stored by some: %v", ErrUnknownOutcome, e.err)
+}
+
+func (e *partialError) Unwrap() []error { return []error{ErrUnknownOutcome, e.err} }
+
+// unsettled reports whether err holds an outcome that trying again cannot
+// settle, but only double.
+func unsettled(err error) bool {
+	if err == ErrUnknownOutcome {
+		return true
+	}
+	if p, ok := err.(*partialError); ok {
+		return unsettled(p.err)
+	}
+	if is, ok := err.(interface{ Is(error) bool }); ok && is.Is(ErrUnknownOutcome) {
+		return true
+	}
+	switch x := err.(type) {
+	case interface{ Unwrap() error }:
+		return x.Unwrap() != nil && unsettled(x.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, e := range x.Unwrap() {
+			if e != nil && unsettled(e) {
+				return true
+			}
+		}
+	}
+	return false
+}

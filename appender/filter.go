@@ -3,7 +3,7 @@ package appender
 import "context"
 
 // Filter passes on the records that a function keeps, and acknowledges the
-// others without storing them.
+// others without storing them: who appends them need not know. It counts them.
 type Filter struct {
 	dropping
 	keep func(Record) bool

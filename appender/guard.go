@@ -7,10 +7,12 @@ import (
 	"sync/atomic"
 )
 
-// Guard turns a panic of the appender inside into a [PanicError] with
-// [ErrUnknownOutcome]: it may have stored what it was given, or a part of it.
-// It guards Append, AppendBatch, Flush and Close. It cannot end a call that
-// hangs, nor stop runtime.Goexit.
+// Guard turns a panic of the appender inside into a [PanicError], with its
+// stack, and with [ErrUnknownOutcome]: the appender may have stored what it was
+// given, or a part of it. It guards Append, AppendBatch, Flush and Close. It
+// cannot end a call that hangs, nor stop runtime.Goexit. Whether an appender
+// that has panicked is still fit for use is not for it to say: an appender host
+// gives such a one up and opens another.
 type Guard struct {
 	wrapped
 	panics atomic.Uint64
@@ -27,7 +29,13 @@ func NewGuard(inner Appender) *Guard { return &Guard{wrapped: wrapped{inner: inn
 
 // Append stores rec.
 func (g *Guard) Append(ctx context.Context, rec Record) (err error) {
-	defer g.guard(&err)
+	defer func() {
+		if v := recover(); v != nil {
+			g.panics.Add(1)
+			g.failed.Add(1)
+			err = panicked(v, &rec)
+		}
+	}()
 	if err = g.inner.Append(ctx, rec); err == nil {
 		g.accepted.Add(1)
 	} else {
@@ -37,8 +45,8 @@ func (g *Guard) Append(ctx context.Context, rec Record) (err error) {
 }
 
 // AppendBatch stores recs. After a panic n is 0, and the outcome of all of recs
-// is unknown; but where the appender inside has no batch method, its calls are
-// guarded one by one, and n is exact.
+// is unknown, as [BatchAppender] has it; but where the appender inside has no
+// batch method, its calls are guarded one by one, and n is exact.
 func (g *Guard) AppendBatch(ctx context.Context, recs []Record) (n int, err error) {
 	b, ok := g.inner.(BatchAppender)
 	if !ok {
@@ -49,7 +57,17 @@ func (g *Guard) AppendBatch(ctx context.Context, recs []Record) (n int, err erro
 		}
 		return n, err
 	}
-	defer g.guard(&err)
+	defer func() {
+		if v := recover(); v != nil {
+			g.panics.Add(1)
+			g.failed.Add(1)
+			var first Record
+			if len(recs) > 0 {
+				first = recs[0]
+			}
+			n, err = 0, panicked(v, &first)
+		}
+	}()
 	return g.answered(b.AppendBatch(ctx, recs))
 }
 
@@ -68,20 +86,22 @@ func (g *Guard) Close() (err error) {
 // Panics counts the panics that were turned into errors.
 func (g *Guard) Panics() uint64 { return g.panics.Load() }
 
-// guard is deferred: the results that the call would have had are lost.
+// guard is deferred by calls that concern no record.
 func (g *Guard) guard(err *error) {
-	v := recover()
-	if v == nil {
-		return
+	if v := recover(); v != nil {
+		g.panics.Add(1)
+		*err = panicked(v, nil)
 	}
-	g.panics.Add(1)
-	g.failed.Add(1)
-	*err = panicked(v)
 }
 
-// panicked is a panic as an error. It is called while the stack is still there.
-func panicked(v any) error {
+// panicked is a panic as an error about rec, or about none. It is called while
+// the stack is still there.
+func panicked(v any, rec *Record) error {
 	stack := make([]byte, 16<<10)
 	stack = stack[:runtime.Stack(stack, false)]
-	return fmt.Errorf("%w: %w", ErrUnknownOutcome, &PanicError{Value: v, Stack: stack})
+	err := fmt.Errorf("%w: %w", ErrUnknownOutcome, &PanicError{Value: v, Stack: stack})
+	if rec == nil {
+		return err
+	}
+	return &AppendError{Sink: "guard", Node: rec.Node, Seq: rec.Seq, Err: err}
 }

@@ -20,8 +20,10 @@ type LimitOptions struct {
 // Limit passes on records at a bounded rate, by a token bucket (Turner, "New
 // Directions in Communications", IEEE Communications 1986) in its virtual
 // scheduling form (GCRA, ITU-T I.371): one time is all its state. What exceeds
-// the rate is acknowledged and left out: a log that is flooded keeps its first
-// lines. It reads the clock once a call.
+// the rate is acknowledged and left out, and counted: whoever floods a log is not
+// to learn of it by errors, and the log keeps the flood's first lines. A record
+// that was let through and not stored gives back what it took, so that it is let
+// through when it is tried again. It reads the clock once a call.
 type Limit struct {
 	dropping
 	clock  Clock
@@ -70,16 +72,29 @@ func (l *Limit) keep(rec Record) bool {
 
 // Append stores rec, or counts it as beyond the limit.
 func (l *Limit) Append(ctx context.Context, rec Record) error {
+	before := l.next
 	l.now = max(l.now, l.clock.Now())
-	return l.one(ctx, l.keep(rec), rec)
+	err := l.one(ctx, l.keep(rec), rec)
+	if err != nil {
+		l.next = before
+	}
+	return err
 }
 
 // AppendBatch stores of recs what the limit lets pass, in one call of the
-// appender inside. Tokens that were taken for records that the call did not
-// store are gone.
+// appender inside.
 func (l *Limit) AppendBatch(ctx context.Context, recs []Record) (int, error) {
+	before := l.next
 	l.now = max(l.now, l.clock.Now())
-	return l.batch(ctx, recs, l.keep)
+	n, err := l.batch(ctx, recs, l.keep)
+	if n < len(recs) {
+		// As if it had been asked about those alone that are answered for.
+		l.next = before
+		for i := range recs[:n] {
+			l.keep(recs[i])
+		}
+	}
+	return n, err
 }
 
 // Limited counts the records that were beyond the limit.

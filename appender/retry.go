@@ -26,8 +26,12 @@ type RetryOptions struct {
 	// Idempotent says that the appender inside stores a record once however
 	// often it is appended (by its identity), or that a second copy does no
 	// harm: then records whose outcome is unknown are tried again as well.
-	// Otherwise they are not: their error is returned at once.
+	// Otherwise they are not: their error is returned at once. (That only some
+	// sinks of a [Tee] have a record is not unknown in this sense.)
 	Idempotent bool
+	// Permanent, if set, says of an error that trying again is of no use, such
+	// as that of a record which is too large. It is not asked about [ErrClosed].
+	Permanent func(error) bool
 }
 
 // Retry tries again what fails, in place: nothing overtakes a record that is
@@ -35,9 +39,10 @@ type RetryOptions struct {
 // attempts, from half of the backoff to the whole of it (equal jitter: Brooker,
 // "Exponential Backoff And Jitter", AWS 2015), drawn from the Env's seed.
 //
-// It ends when the context ends, when the attempts are used up, and on
-// [ErrClosed] at once. The error is the last attempt's; if an earlier one left
-// the outcome open, [ErrUnknownOutcome] is in it.
+// It ends when the attempts are used up, on [ErrClosed] and permanent errors at
+// once, and when the context ends; then the context's error is in the error as
+// well. The error is that of the last attempt; if any attempt left the outcome
+// open, [ErrUnknownOutcome] is in it.
 type Retry struct {
 	wrapped
 	env     Env
@@ -105,26 +110,39 @@ func (r *Retry) AppendBatch(ctx context.Context, recs []Record) (int, error) {
 // trial is what one call has been through.
 type trial struct {
 	attempts int  // that stored nothing, since the last that stored something
-	open     bool // one left an outcome open
+	open     bool // one left an outcome open: that of all behind it as well
+	ended    error
 }
 
-// told is the error of the last attempt, with what the ones before it left open.
+// told is the error of the last attempt, with what the ones before it left open,
+// and with what ended the waiting.
 func (t *trial) told(err error) error {
-	if err == nil || !t.open || errors.Is(err, ErrUnknownOutcome) {
-		return err
+	if err == nil {
+		return nil
 	}
-	return fmt.Errorf("%w by an earlier attempt: %w", ErrUnknownOutcome, err)
+	if t.open && !errors.Is(err, ErrUnknownOutcome) {
+		err = fmt.Errorf("%w by an earlier attempt: %w", ErrUnknownOutcome, err)
+	}
+	if t.ended != nil && !errors.Is(err, t.ended) {
+		err = fmt.Errorf("%w after an attempt that failed: %w", t.ended, err)
+	}
+	return err
 }
 
 // again waits and reports whether there is to be another attempt after err.
 func (r *Retry) again(ctx context.Context, t *trial, err error) bool {
 	t.attempts++
-	unknown := errors.Is(err, ErrUnknownOutcome)
-	t.open = t.open || unknown
-	if t.attempts >= r.o.Attempts || unknown && !r.o.Idempotent || errors.Is(err, ErrClosed) || ctx.Err() != nil {
+	t.open = t.open || errors.Is(err, ErrUnknownOutcome)
+	switch {
+	case t.attempts >= r.o.Attempts, errors.Is(err, ErrClosed):
+		return false
+	case !r.o.Idempotent && unsettled(err), r.o.Permanent != nil && r.o.Permanent(err):
 		return false
 	}
-	if r.env.Clock.Sleep(ctx, r.delay(t.attempts)) != nil {
+	if t.ended = ctx.Err(); t.ended != nil {
+		return false
+	}
+	if t.ended = r.env.Clock.Sleep(ctx, r.delay(t.attempts)); t.ended != nil {
 		return false
 	}
 	r.retried.Add(1)

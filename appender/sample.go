@@ -12,14 +12,20 @@ type SampleOptions struct {
 }
 
 // Sample passes on a part of the records, drawn by the seed of its Env and the
-// record's identity alone: a retry of a record is drawn as the record was, and
-// every run of a seed keeps the same ones. Those that are left out are
-// acknowledged.
+// record's identity alone (SplitMix64's mixing of them): a record that is tried
+// again is drawn as it was, and every run of a seed keeps the same ones. Those
+// that are left out are acknowledged, and counted.
 type Sample struct {
 	dropping
 	limit  uint64 // keeps draws below
 	seed   uint64
 	always func(Record) bool
+
+	// The chain that the latest record was of, and what it and the seed mix to:
+	// most records are of the same one.
+	node  string
+	rest  uint64
+	chain uint64
 }
 
 var (
@@ -34,6 +40,7 @@ func NewSample(inner Appender, env Env, o SampleOptions) *Sample {
 	if o.OneIn > 1 {
 		s.limit = ^uint64(0) / uint64(o.OneIn)
 	}
+	s.mixChain()
 	return s
 }
 
@@ -41,7 +48,21 @@ func (s *Sample) keep(rec Record) bool {
 	if s.limit == ^uint64(0) || s.always != nil && s.always(rec) {
 		return true
 	}
-	return mix(mix(s.seed^(uint64(rec.Incarnation)<<8|uint64(rec.Stream)))^rec.Seq) < s.limit
+	rest := uint64(rec.Incarnation)<<8 | uint64(rec.Stream)
+	if rec.Node != s.node || rest != s.rest {
+		s.node, s.rest = rec.Node, rest
+		s.mixChain()
+	}
+	return mix(s.chain^rec.Seq) < s.limit
+}
+
+// mixChain mixes the chain byte by byte: nothing rare needs to be quicker.
+func (s *Sample) mixChain() {
+	h := mix(s.seed ^ s.rest)
+	for i := range len(s.node) {
+		h = mix(h ^ uint64(s.node[i]))
+	}
+	s.chain = h
 }
 
 // Append stores rec, or counts it as left out.

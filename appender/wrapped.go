@@ -72,8 +72,8 @@ func short(n, of int, err error) (int, error) {
 type dropping struct {
 	wrapped
 	dropped atomic.Uint64
-	kept    []Record // of the batch in hand
-	last    []int    // by kept: how many of the batch end with it
+	kept    []Record // of the batch in hand, if not all of it
+	last    []int    // by kept: where in the batch it was
 }
 
 // Stats counts what went through, and as Dropped what was kept back.
@@ -98,37 +98,39 @@ func (d *dropping) one(ctx context.Context, keep bool, rec Record) error {
 }
 
 // batch appends the records that keep says, in one call, and answers for all.
-// What is kept back behind the last record that was stored is not answered for:
-// it is asked about again.
+// What is kept back behind the first record that was not stored is not answered
+// for: it is asked about again.
 func (d *dropping) batch(ctx context.Context, recs []Record, keep func(Record) bool) (int, error) {
 	if err := ctx.Err(); err != nil {
-		d.failed.Add(1)
-		return 0, err
+		return d.answered(0, err)
 	}
-	d.kept, d.last = d.kept[:0], d.last[:0]
-	for i := range recs {
+	all := 0
+	for all < len(recs) && keep(recs[all]) {
+		all++
+	}
+	if all == len(recs) {
+		n, err := AppendBatch(ctx, d.inner, recs)
+		return d.answered(short(n, all, err))
+	}
+	d.kept, d.last = append(d.kept[:0], recs[:all]...), d.last[:0]
+	for i := range all {
+		d.last = append(d.last, i)
+	}
+	for i := all + 1; i < len(recs); i++ {
 		if keep(recs[i]) {
 			d.kept, d.last = append(d.kept, recs[i]), append(d.last, i)
 		}
 	}
-	n, err := len(recs), error(nil)
+	n, stored, err := len(recs), 0, error(nil)
 	if k := len(d.kept); k > 0 {
-		var stored int
-		if stored, err = AppendBatch(ctx, d.inner, d.kept); stored < k || err != nil {
-			if stored, err = short(stored, k, err); stored < k {
-				n = d.last[stored] // everything in front of the one that failed
-			}
-		}
+		stored, err = AppendBatch(ctx, d.inner, d.kept)
 		clear(d.kept) // holds on to no string
-		d.accepted.Add(uint64(stored))
-		if gone := n - stored; gone > 0 {
-			d.dropped.Add(uint64(gone))
+		if stored, err = short(stored, k, err); err != nil {
+			n = d.last[stored] // everything in front of the one that failed
+			d.failed.Add(1)
 		}
-	} else {
-		d.dropped.Add(uint64(n))
 	}
-	if err != nil {
-		d.failed.Add(1)
-	}
+	d.accepted.Add(uint64(stored))
+	d.dropped.Add(uint64(n - stored))
 	return n, err
 }
