@@ -84,7 +84,7 @@ var orderLaws = []Law{
 				}
 				if st.Accepted < before.Accepted || st.Delivered < before.Delivered || st.Dropped < before.Dropped ||
 					st.Failed < before.Failed || st.Retried < before.Retried {
-					return fmt.Errorf("Stats went from %+v to %+v", before, st)
+					return fmt.Errorf("its Stats went from %+v to %+v", before, st)
 				}
 				before = st
 			}
