@@ -12,7 +12,7 @@ import (
 )
 
 // findCases is how many cases must be enough to find a broken log.
-const findCases = 3000
+const findCases = 1000
 
 func TestLogsKeepTheirWordOnFaultyDisks(t *testing.T) {
 	r, err := Run(context.Background(), Options{Seed: 1, Cases: findCases})
@@ -74,20 +74,20 @@ func TestAFailureIsToldSmallAndAgain(t *testing.T) {
 }
 
 func TestACampaignIsAFunctionOfItsSeed(t *testing.T) {
-	one, err := Run(context.Background(), Options{Seed: 99, Cases: 300, Workers: 1})
+	one, err := Run(context.Background(), Options{Seed: 99, Cases: 120, Workers: 1})
 	require.NoError(t, err)
 	var done []int
-	many, err := Run(context.Background(), Options{Seed: 99, Cases: 300, Workers: 7, Progress: func(n int) { done = append(done, n) }})
+	many, err := Run(context.Background(), Options{Seed: 99, Cases: 120, Workers: 7, Progress: func(n int) { done = append(done, n) }})
 	require.NoError(t, err)
 	require.Equal(t, one, many)
 	require.True(t, slices.IsSorted(done))
-	require.Equal(t, 300, done[len(done)-1])
-	other, err := Run(context.Background(), Options{Seed: 100, Cases: 300})
+	require.Equal(t, 120, done[len(done)-1])
+	other, err := Run(context.Background(), Options{Seed: 100, Cases: 120})
 	require.NoError(t, err)
 	require.NotEqual(t, one.Digest, other.Digest)
 	// A case by itself is what it is in a campaign.
 	var sum Tally
-	for i := range uint64(300) {
+	for i := range uint64(120) {
 		kind, c, err := Case(99 + i)
 		require.NoError(t, err)
 		require.Less(t, int(kind), NumKinds)
@@ -135,14 +135,14 @@ func TestEveryFaultAtEveryPlaceOfASmallLog(t *testing.T) {
 	require.NotZero(t, sum.Lost)
 }
 
-// sample is every 101st variation, and of the kinds with few of them every third.
+// sample is every 401st variation, and of the kinds with few of them every seventh.
 func sample(t *testing.T, seed uint64) []variation {
 	all, err := everything(seed)
 	require.NoError(t, err)
 	var some []variation
 	for i, v := range all {
 		few := v.kind == Full || v.kind == Killed || v.kind == Fsync
-		if i%101 == 0 || few && i%3 == 0 {
+		if i%401 == 0 || few && i%7 == 0 {
 			some = append(some, v)
 		}
 	}
