@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"math"
-	"slices"
 	"time"
 
 	"meshsim/appender"
@@ -63,7 +61,13 @@ type reader struct {
 	lastSeq uint64
 	log     *Log   // if it is the log's own, and
 	upTo    uint64 // where it ends, for this round
-	off     int64  // where the last whole frame ends, in the segment read last
+	// in is the number of the segment read last, off where its last whole frame
+	// ends, and last the position behind that.
+	in   uint64
+	off  int64
+	last uint64
+	// again: what is missing is being looked for once more.
+	again bool
 }
 
 func (r *reader) run(ctx context.Context, follow bool) {
@@ -92,13 +96,6 @@ func (r *reader) run(ctx context.Context, follow bool) {
 	}
 }
 
-// extent is a segment as far as a round reads it.
-type extent struct {
-	scanned
-	limit int64  // where it ends; -1: where its last whole frame does
-	next  uint64 // position at which the next segment begins, if one is whole
-}
-
 // round reads what there is now.
 func (r *reader) round(ctx context.Context) error {
 	extents, head, err := r.extents()
@@ -124,132 +121,32 @@ func (r *reader) round(ctx context.Context) error {
 			return nil
 		}
 	}
-	return r.rest(extents)
+	return r.rest(ctx, extents)
 }
 
 // rest reports what an open log has that was not found in its files. Retention may
-// have dropped it, or a sync that failed have taken it back, meanwhile.
-func (r *reader) rest(extents []extent) error {
+// have dropped it meanwhile, or a sync that failed have taken it back, or moved it:
+// then it is looked for once more.
+func (r *reader) rest(ctx context.Context, extents []extent) error {
 	if r.log == nil {
 		return nil
 	}
 	r.pos = max(r.pos, r.log.oldest.Load())
 	to := min(r.upTo, r.log.end.Load())
-	if r.pos >= to {
+	switch {
+	case r.pos >= to:
 		return nil
+	case !r.again:
+		r.log.settle()
+		r.again = true
+		defer func() { r.again = false }()
+		return r.round(ctx)
 	}
 	x, offset := &extent{}, int64(0)
 	if n := len(extents); n > 0 {
 		x, offset = &extents[n-1], max(r.off, framesBegin)
 	}
 	return r.damaged(x, offset, to, "no whole frame is there")
-}
-
-// extents lists the segments, and finds the oldest record retained.
-func (r *reader) extents() ([]extent, uint64, error) {
-	names, err := r.fs.List()
-	if err != nil {
-		return nil, 0, fmt.Errorf("filelog: listing %s: %w", r.fs.Path(""), err)
-	}
-	var list []extent
-	head := uint64(0)
-	for _, name := range names {
-		n, ok := segmentNumber(name)
-		if !ok {
-			continue
-		}
-		x := extent{scanned: scanned{name: name, number: n}, limit: -1}
-		if err := x.readHeader(r.fs); err != nil {
-			if gone(err) {
-				continue
-			}
-			return nil, 0, err
-		}
-		if x.blank || x.unreadable && x.size < framesBegin {
-			continue // it is being made
-		}
-		head = max(head, x.header.head)
-		list = append(list, x)
-	}
-	if list, err = r.link(list); err != nil {
-		return nil, 0, err
-	}
-	if r.log != nil {
-		head = r.log.oldest.Load()
-	} else if !r.begun {
-		k, err := r.told(list)
-		if err != nil {
-			return nil, 0, err
-		}
-		head = max(head, k.head)
-	}
-	return list, head, nil
-}
-
-// link tells every segment where it ends, by the one that follows. Segments that
-// were never made are left out, see scanAll, unless nothing is behind: the newest
-// may have been begun just now.
-func (r *reader) link(list []extent) ([]extent, error) {
-	var behind, next *extent // the next that is whole, and the next
-	linked := list[len(list):]
-	for i := len(list) - 1; i >= 0; i-- {
-		x := &list[i]
-		made := behind != nil && behind.header.prev == x.number
-		if !made && !x.unreadable {
-			var err error
-			if made, err = x.begun(r.fs); err != nil && !gone(err) {
-				return nil, err
-			}
-			if !made && behind != nil {
-				continue
-			}
-		}
-		if next != nil && !next.unreadable {
-			x.next = next.header.first
-			if behind != nil || x.unreadable {
-				x.limit = x.size
-			}
-		}
-		if behind != nil && behind.header.prev == x.number {
-			x.limit, x.next = behind.header.prevEnd, behind.header.first
-		}
-		if made && !x.unreadable {
-			behind = x
-		}
-		next = x
-		linked = append(linked, *x)
-	}
-	slices.Reverse(linked)
-	return linked, nil
-}
-
-// told is what the newest frames of a log say, and the headers of segments.
-func (r *reader) told(list []extent) (k knowledge, err error) {
-	for i := len(list) - 1; i >= 0; i-- {
-		s := list[i].scanned
-		if err := s.readFrames(r.fs, s.size, math.MaxUint64); err != nil && !gone(err) {
-			return k, err
-		}
-		for j := range s.spans {
-			k.durable, k.head = max(k.durable, s.spans[j].durable), max(k.head, s.spans[j].head)
-		}
-		if s.entered() {
-			break // those in front are older
-		}
-	}
-	return k, nil
-}
-
-// begun reports whether there is a frame in a segment: until then it says nothing
-// about the one in front, see scanAll.
-func (x *extent) begun(fsys FS) (bool, error) {
-	f, w, err := x.open(fsys)
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	_, ok, err := w.find(x.header.salt, framesBegin, w.size, 0)
-	return ok, err
 }
 
 // segment reads one from pos on.
@@ -281,9 +178,15 @@ func (r *reader) segment(ctx context.Context, x *extent) error {
 	if limit < 0 {
 		limit = w.size
 	}
-	off, last := int64(framesBegin), x.header.first // behind the last frame
-	defer func() { r.off = off }()
+	off, last := int64(framesBegin), x.header.first
+	if x.number == r.in {
+		off, last = r.off, r.last
+	}
+	defer func() { r.in, r.off, r.last = x.number, off, last }()
 	for {
+		if r.log != nil && r.pos >= r.upTo {
+			return nil
+		}
 		h, payload, ok, err := w.frame(x.header.salt, off, limit)
 		if err != nil {
 			return fmt.Errorf("filelog: reading %s: %w", r.fs.Path(x.name), err)
@@ -291,43 +194,40 @@ func (r *reader) segment(ctx context.Context, x *extent) error {
 		if ok && x.limit >= 0 && h.first >= x.next {
 			ok, limit = false, off // it was taken back, by a segment that was dropped
 		}
-		if ok && r.log != nil && h.first >= r.upTo {
-			return nil
-		}
 		if ok && h.first <= r.pos {
-			off += h.size()
-			last = h.first + uint64(h.count)
-			if h.first+uint64(h.count) > r.pos {
-				if err := r.frame(ctx, &h, payload); err != nil {
+			end := h.first + uint64(h.count)
+			if end > r.pos {
+				if err := r.frame(ctx, &h, payload); err != nil || r.pos < end {
 					return err
 				}
 			}
+			off, last = off+h.size(), end
 			continue
 		}
 		// No frame that follows. At the end of the segment that is written to it
 		// is yet to come, or is being written.
-		begin := off
+		next := off
 		if !ok {
-			if off, ok, err = w.find(x.header.salt, off+frameAlign, limit, last); err != nil {
+			if next, ok, err = w.find(x.header.salt, off+frameAlign, limit, last); err != nil {
 				return fmt.Errorf("filelog: reading %s: %w", r.fs.Path(x.name), err)
 			}
 		}
 		switch {
 		case ok:
-			if h, _, _, err = w.frame(x.header.salt, off, limit); err != nil {
+			if h, _, _, err = w.frame(x.header.salt, next, limit); err != nil {
 				return err
 			}
-			if h.first <= r.pos {
-				continue // nothing is missing that is wanted
+			if h.first > r.pos {
+				if x.limit < 0 && max(h.durable, x.next) <= r.pos {
+					return nil // not known to be more than torn
+				}
+				if err := r.damaged(x, off, h.first, "no whole frame is there"); err != nil {
+					return err
+				}
 			}
-			if x.limit < 0 && max(h.durable, x.next) <= r.pos {
-				return nil // not known to be more than torn
-			}
-			if err := r.damaged(x, begin, h.first, "no whole frame is there"); err != nil {
-				return err
-			}
+			off = next
 		case x.next > r.pos:
-			return r.damaged(x, begin, x.next, "no whole frame is there")
+			return r.damaged(x, off, x.next, "no whole frame is there")
 		default:
 			return nil
 		}

@@ -160,6 +160,12 @@ func (l *Log) settled(at mark) {
 	l.publish()
 }
 
+// settle waits until nothing is being carried over.
+func (l *Log) settle() {
+	l.syncing.Lock()
+	defer l.syncing.Unlock()
+}
+
 // roll begins a new segment, if the frame in buf still does not fit when it is
 // this caller's turn.
 func (l *Log) roll() error {
@@ -199,7 +205,7 @@ func (l *Log) roll() error {
 // turn goes over to a new segment. The caller holds both locks.
 func (l *Log) turn(file File, seg segment) {
 	old := &l.segs[len(l.segs)-1]
-	if l.zeroed > old.end && l.poison == nil {
+	if l.zeroed > old.end || l.poison != nil {
 		_ = l.file.Truncate(old.end) // gives room back; what is there does not count
 	}
 	_ = l.file.Close() // it is synced, or it never was to be

@@ -1,6 +1,7 @@
 package filelog
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -32,13 +33,20 @@ type window struct {
 	size int64
 	off  int64
 	buf  []byte // the bytes from off on
+	// ahead is how much the next read is of.
+	ahead int64
 }
 
-const windowBytes = 256 << 10
+// A window's first read is of leastWindow, so that looking at a file costs little,
+// and each that follows of more, up to windowBytes.
+const (
+	leastWindow = 4 << 10
+	windowBytes = 256 << 10
+)
 
 func newWindow(f File) (*window, error) {
 	size, err := f.Size()
-	return &window{f: f, size: size}, err
+	return &window{f: f, size: size, ahead: leastWindow}, err
 }
 
 // at returns n bytes from off on, valid until the next call, or fewer where the
@@ -48,7 +56,8 @@ func (w *window) at(off, n int64) ([]byte, error) {
 	if off >= w.off && off+n <= w.off+int64(len(w.buf)) {
 		return w.buf[off-w.off:][:n], nil
 	}
-	want := min(max(n, windowBytes), w.size-off)
+	want := min(max(n, w.ahead), w.size-off)
+	w.ahead = min(4*w.ahead, windowBytes)
 	if int64(cap(w.buf)) < want {
 		w.buf = make([]byte, want)
 	}
@@ -92,6 +101,9 @@ func (w *window) find(salt uint64, off, limit int64, pos uint64) (int64, bool, e
 		if err != nil || len(b) < frameHeaderSize {
 			return 0, false, err
 		}
+		if [frameHeaderSize]byte(b) == none {
+			continue // zeros say nothing, even where their checksum is zero
+		}
 		if h, ok := decodeFrameHeader(b, salt, off); !ok || h.first < pos {
 			continue
 		}
@@ -100,6 +112,24 @@ func (w *window) find(salt uint64, off, limit int64, pos uint64) (int64, bool, e
 		}
 	}
 	return 0, false, nil
+}
+
+// none is where no frame was written.
+var none [frameHeaderSize]byte
+
+// written reports whether anything but zeros stands behind the header.
+func (w *window) written() (bool, error) {
+	for at := int64(framesBegin); at < w.size; {
+		b, err := w.at(at, min(leastWindow, w.size-at))
+		if err != nil || len(b) == 0 {
+			return false, err
+		}
+		if len(bytes.TrimLeft(b, "\x00")) > 0 {
+			return true, nil
+		}
+		at += int64(len(b))
+	}
+	return false, nil
 }
 
 // garbage returns where the bytes behind off that are not zero end: off, if
@@ -144,6 +174,7 @@ type scanned struct {
 	// unreadable: neither copy of the header is whole; blank: and nothing else
 	// is in the file.
 	unreadable, blank bool
+	written           bool // something stands behind the header
 	unmade            bool // it never became part of the log
 	hurt, mend        bool // one copy of the header is not whole; and is to be made so
 }
@@ -177,6 +208,7 @@ func scanAll(fsys FS) ([]*scanned, error) {
 	// one that could not be made, and could not be removed or came back with the
 	// power, says nothing.
 	var behind *scanned
+	least := uint64(math.MaxUint64) // number that a later one names
 	for _, s := range slices.Backward(all) {
 		limit, upTo := s.size, uint64(math.MaxUint64)
 		named := behind != nil && behind.header.prev == s.number
@@ -189,19 +221,23 @@ func scanAll(fsys FS) ([]*scanned, error) {
 		if err := s.readFrames(fsys, limit, upTo); err != nil {
 			return nil, err
 		}
-		switch {
-		case named || s.entered():
-			behind = s // named, it was made, though all of its frames were taken back
-		case behind != nil && !s.unreadable:
-			s.unmade = true
+		if s.unreadable {
+			continue
 		}
+		if named || s.entered() {
+			behind = s // named, it was made, though all of its frames were taken back
+		} else {
+			// One that came later was not made behind it.
+			s.unmade = least < s.number
+		}
+		least = min(least, s.header.prev)
 	}
 	return all, nil
 }
 
-// entered reports whether there are frames in it.
+// entered reports whether there are frames in it, or what is left of one.
 func (s *scanned) entered() bool {
-	return len(s.spans) > 1 || len(s.spans) == 1 && s.spans[0].end > s.spans[0].begin
+	return s.written || len(s.spans) > 1 || len(s.spans) == 1 && s.spans[0].end > s.spans[0].begin
 }
 
 func (s *scanned) open(fsys FS) (File, *window, error) {
@@ -265,6 +301,9 @@ func (s *scanned) readFrames(fsys FS, limit int64, upTo uint64) error {
 	}
 	defer f.Close()
 	fail := func(err error) error { return fmt.Errorf("filelog: reading %s: %w", fsys.Path(s.name), err) }
+	if s.written, err = w.written(); err != nil {
+		return fail(err)
+	}
 	salt := s.header.salt
 	for off := int64(framesBegin); ; {
 		run := s.last()
