@@ -2,15 +2,16 @@ package appender
 
 import (
 	"context"
+	"io"
 	"log/slog"
-	"strconv"
+	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
-	"unicode"
-	"unicode/utf8"
 )
+
+// DefaultSlogQueue is how many lines wait in a [SlogHandler] by default.
+const DefaultSlogQueue = 1024
 
 // SlogOptions shape a [SlogHandler]. The zero value of each field means its
 // default.
@@ -20,25 +21,34 @@ type SlogOptions struct {
 	// Stream and Daemon are those of the records.
 	Stream uint8
 	Daemon uint64
-	// Queue bounds the records that wait while the appender is at work; beyond
-	// it the oldest are dropped. Default 1,024.
+	// Queue bounds the lines that wait while the appender is at work; beyond it
+	// the oldest are dropped. Default [DefaultSlogQueue].
 	Queue int
+	// Timeout bounds each call of the appender, by env's Clock. 0: unbounded.
+	Timeout time.Duration
 }
 
 // slogBatch is how many records a SlogHandler appends in one call.
 const slogBatch = 128
 
 // SlogHandler is a [slog.Handler] that appends a record for each line of a
-// program's log: the message, and behind it the attributes as key=value, quoted
-// where need be, those of groups under their dotted names, as slog.TextHandler
-// writes them. Numbers count from 1.
+// program's log. Its Message is the line's, and behind it the attributes as
+// slog.TextHandler writes them: " key=value", quoted where need be, those of
+// groups under dotted names; [ParseSlog] reads it back. Its Level is the one
+// below or at the line's: what lies below slog's debug is Trace. Numbers count
+// from 1; time is cut to milliseconds.
 //
 // Loggers call handlers from many goroutines, and appenders take one call at a
 // time. So a line goes into a bounded queue, and whoever finds nobody at it
-// appends what is queued: no lock is held during a call of the appender, and a
-// slow one keeps one goroutine, not all of them. Handle returns the error of
-// its own appending; lines that were left to another goroutine return nil at
-// once, and what becomes of them is counted.
+// appends what is queued, and what is queued meanwhile: no lock is held during a
+// call of the appender, and a slow one keeps one goroutine waiting, not all of
+// them. Handle returns the error of what it appended itself; lines that were left
+// to another goroutine return nil at once, and what becomes of them is counted.
+// A line that the appender refuses is counted and left: the log goes on. Panics
+// of the appender are errors (as by [Guard]). Where the appender does not know
+// what it stored of a batch, what is behind may be stored twice.
+//
+// As slog demands, the end of a line's context does not stop it.
 type SlogHandler struct {
 	sink   *slogSink
 	prefix string // attributes so far, each with a space in front
@@ -47,29 +57,42 @@ type SlogHandler struct {
 
 // slogSink is what the handlers made from one by WithAttrs and WithGroup share.
 type slogSink struct {
-	app Appender
+	app *Guard
 	env Env
 	o   SlogOptions
 
-	mu    sync.Mutex
+	mu    sync.Mutex // never held during a call of app
 	queue *Ring[Record]
 	seq   uint64
-	busy  bool
+	ops   []*slogOp
+	busy  bool // somebody is at it: app, batch and the heads of both queues are theirs
+	shut  bool
 
-	batch             []Record // of whoever is busy
-	delivered, failed atomic.Uint64
+	delivered, failed uint64
+
+	batch []Record
+}
+
+// slogOp is a call of Flush or Close, which takes its turn among the lines.
+type slogOp struct {
+	run   func() error
+	after uint64 // the last line to be appended before
+	done  chan struct{}
+	wake  context.CancelFunc // of a caller that waits on the clock
+	err   error
 }
 
 var (
 	_ slog.Handler = (*SlogHandler)(nil)
 	_ Flusher      = (*SlogHandler)(nil)
 	_ Statser      = (*SlogHandler)(nil)
+	_ io.Closer    = (*SlogHandler)(nil)
 )
 
 // NewSlogHandler appends to a; env gives the records their node and incarnation.
-// o may be nil.
+// env's Clock may be nil, if o sets no Timeout. o may be nil.
 func NewSlogHandler(a Appender, env Env, o *SlogOptions) *SlogHandler {
-	s := &slogSink{app: a, env: env}
+	s := &slogSink{app: NewGuard(a), env: env}
 	if o != nil {
 		s.o = *o
 	}
@@ -77,7 +100,7 @@ func NewSlogHandler(a Appender, env Env, o *SlogOptions) *SlogHandler {
 		s.o.Level = slog.LevelInfo
 	}
 	if s.o.Queue <= 0 {
-		s.o.Queue = 1024
+		s.o.Queue = DefaultSlogQueue
 	}
 	s.queue = NewRing[Record](s.o.Queue)
 	return &SlogHandler{sink: s}
@@ -106,10 +129,10 @@ func (h *SlogHandler) WithGroup(name string) slog.Handler {
 	return &SlogHandler{sink: h.sink, prefix: h.prefix, group: h.group + name + "."}
 }
 
-// Handle appends one line.
+// Handle appends one line. After Close it fails with [ErrClosed].
 func (h *SlogHandler) Handle(ctx context.Context, r slog.Record) error {
 	var b strings.Builder
-	b.WriteString(r.Message)
+	writeMessage(&b, r.Message)
 	b.WriteString(h.prefix)
 	r.Attrs(func(a slog.Attr) bool {
 		writeAttr(&b, h.group, a)
@@ -122,11 +145,15 @@ func (h *SlogHandler) Handle(ctx context.Context, r slog.Record) error {
 	if !r.Time.IsZero() {
 		rec.TimeMs = uint64(max(r.Time.UnixMilli(), 0))
 	}
-	return h.sink.put(ctx, rec)
+	return h.sink.put(context.WithoutCancel(ctx), rec)
 }
 
 func (s *slogSink) put(ctx context.Context, rec Record) error {
 	s.mu.Lock()
+	if s.shut {
+		s.mu.Unlock()
+		return &AppendError{Sink: "slog", Node: rec.Node, Err: ErrClosed}
+	}
 	s.seq++
 	rec.Seq = s.seq
 	s.queue.Push(rec)
@@ -134,209 +161,143 @@ func (s *slogSink) put(ctx context.Context, rec Record) error {
 		s.mu.Unlock()
 		return nil
 	}
-	return s.drain(ctx)
+	return s.work(ctx)
 }
 
-// drain appends what is queued, and what is queued meanwhile. It is called with
-// mu held, and releases it.
-func (s *slogSink) drain(ctx context.Context) (err error) {
+// work appends what is queued, and what is queued meanwhile, and lets the calls
+// of Flush and Close take their turn. It is called with mu held, and releases it.
+func (s *slogSink) work(ctx context.Context) (err error) {
 	s.busy = true
 	defer func() {
-		s.busy = false // after a panic as well
+		s.busy = false // also where a call ends its goroutine
 		s.mu.Unlock()
 	}()
-	for s.queue.Len() > 0 {
-		s.batch = s.queue.AppendTo(s.batch[:0])[:min(slogBatch, s.queue.Len())]
-		s.queue.Discard(len(s.batch))
-		if e := s.append(ctx); e != nil && err == nil {
-			err = e
+	for {
+		oldest, queued := s.queue.Front()
+		switch {
+		case len(s.ops) > 0 && (!queued || oldest.Seq > s.ops[0].after):
+			op := s.ops[0]
+			s.ops = slices.Delete(s.ops, 0, 1)
+			s.unlocked(func() { op.err = op.run() })
+			close(op.done)
+			if op.wake != nil {
+				op.wake()
+			}
+		case queued:
+			s.batch = slices.Grow(s.batch[:0], min(s.queue.Len(), slogBatch))[:min(s.queue.Len(), slogBatch)]
+			s.queue.PopInto(s.batch)
+			if e := s.append(ctx); err == nil {
+				err = e
+			}
+		default:
+			return err
 		}
 	}
-	return err
 }
 
-// append appends the batch in hand, without the lock. What is refused is counted
-// and left: a program's log goes on.
-func (s *slogSink) append(ctx context.Context) (err error) {
+// unlocked calls f without the lock.
+func (s *slogSink) unlocked(f func()) {
 	s.mu.Unlock()
 	defer s.mu.Lock()
-	todo := s.batch
-	for len(todo) > 0 {
-		n, e := AppendBatch(ctx, s.app, todo)
+	f()
+}
+
+// append appends the batch in hand.
+func (s *slogSink) append(ctx context.Context) (err error) {
+	defer func() { clear(s.batch) }()
+	for todo := s.batch; len(todo) > 0; {
+		var n int
+		var e error
+		s.unlocked(func() {
+			ctx, cancel := s.bounded(ctx)
+			defer cancel()
+			n, e = AppendBatch(ctx, s.app, todo)
+		})
 		n, e = short(n, len(todo), e)
-		s.delivered.Add(uint64(n))
+		s.delivered += uint64(n)
 		if todo = todo[n:]; e != nil {
-			s.failed.Add(1)
+			s.failed++
 			todo = todo[1:]
 			if err == nil {
 				err = e
 			}
 		}
 	}
-	clear(s.batch)
 	return err
 }
 
-// Flush appends what is queued, unless another goroutine is at it, and flushes
-// the appender.
-func (h *SlogHandler) Flush(ctx context.Context) error {
-	h.sink.mu.Lock()
-	if h.sink.busy {
-		h.sink.mu.Unlock()
-		return Flush(ctx, h.sink.app)
+// bounded is ctx with the deadline of one call.
+func (s *slogSink) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if s.o.Timeout <= 0 {
+		return ctx, func() {}
 	}
-	if err := h.sink.drain(ctx); err != nil {
-		return err
-	}
-	return Flush(ctx, h.sink.app)
+	return s.env.Clock.WithTimeout(ctx, s.o.Timeout)
 }
 
-// Stats counts lines: Accepted those that were handled, Dropped those that a
-// full queue dropped, Failed those that the appender refused, Depth those that
-// wait.
+// Flush flushes the appender, once all lines before the call are appended, by
+// whichever goroutine is at it. It waits for that until ctx ends.
+func (h *SlogHandler) Flush(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s := h.sink
+	return s.turn(ctx, &slogOp{run: func() error { return s.app.Flush(ctx) }}, false)
+}
+
+// Close appends what waits and closes the appender; later lines fail with
+// [ErrClosed]. It waits for a call that is under way.
+func (h *SlogHandler) Close() error {
+	s := h.sink
+	return s.turn(context.Background(), &slogOp{run: s.app.Close}, true)
+}
+
+// turn runs op in its turn and waits for it.
+func (s *slogSink) turn(ctx context.Context, op *slogOp, shut bool) error {
+	op.done = make(chan struct{})
+	wait := ctx
+	if s.env.Clock != nil {
+		// So that a simulation sees who waits, and wakes them in a step.
+		wait, op.wake = s.env.Clock.WithTimeout(ctx, hangMax)
+		defer op.wake()
+	}
+	s.mu.Lock()
+	s.shut = s.shut || shut
+	op.after = s.seq
+	s.ops = append(s.ops, op)
+	if !s.busy {
+		_ = s.work(context.WithoutCancel(ctx)) // what failed is counted
+		return op.err
+	}
+	s.mu.Unlock()
+	if s.env.Clock != nil {
+		_ = s.env.Clock.Sleep(wait, -1)
+	} else {
+		select {
+		case <-op.done:
+		case <-ctx.Done():
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-op.done:
+		return op.err
+	default:
+		s.ops = slices.DeleteFunc(s.ops, func(other *slogOp) bool { return other == op })
+		return ctx.Err()
+	}
+}
+
+// Stats counts lines: Accepted those that were handled, Delivered those that
+// were appended, Dropped those that a full queue dropped, Failed those that the
+// appender refused, Depth those that wait or are in hand: Accepted is always the
+// sum of the others.
 func (h *SlogHandler) Stats() Stats {
 	s := h.sink
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return Stats{
-		Accepted: s.seq, Delivered: s.delivered.Load(), Failed: s.failed.Load(),
-		Dropped: s.queue.Dropped(), Depth: int(s.seq - s.delivered.Load() - s.failed.Load() - s.queue.Dropped()),
+		Accepted: s.seq, Delivered: s.delivered, Failed: s.failed, Dropped: s.queue.Dropped(),
+		Depth: int(s.seq - s.delivered - s.failed - s.queue.Dropped()),
 	}
 }
-
-// writeAttr writes an attribute as " group.key=value". Empty ones are left out,
-// and the attributes of a group without a name stand where it stands, as
-// slog.Handler demands.
-func writeAttr(b *strings.Builder, group string, a slog.Attr) {
-	v := a.Value.Resolve()
-	if a.Key == "" && v.Kind() != slog.KindGroup && v.Equal(slog.Value{}) {
-		return
-	}
-	if v.Kind() == slog.KindGroup {
-		if a.Key != "" {
-			group += a.Key + "."
-		}
-		for _, inner := range v.Group() {
-			writeAttr(b, group, inner)
-		}
-		return
-	}
-	b.WriteByte(' ')
-	writeText(b, group+a.Key)
-	b.WriteByte('=')
-	if v.Kind() == slog.KindTime {
-		writeText(b, v.Time().Format(time.RFC3339Nano))
-		return
-	}
-	writeText(b, v.String())
-}
-
-// writeText writes s, quoted if it could be read as anything else.
-func writeText(b *strings.Builder, s string) {
-	plain := s != "" && utf8.ValidString(s)
-	for _, r := range s {
-		if r == ' ' || r == '"' || r == '=' || !unicode.IsPrint(r) {
-			plain = false
-		}
-	}
-	if plain {
-		b.WriteString(s)
-		return
-	}
-	b.WriteString(strconv.Quote(s))
-}
-
-// slogTrace is where slog has no name: below debug by slog's usual step.
-const slogTrace = slog.LevelDebug - 4
-
-func fromSlog(l slog.Level) Level {
-	switch {
-	case l < slog.LevelDebug:
-		return Trace
-	case l < slog.LevelInfo:
-		return Debug
-	case l < slog.LevelWarn:
-		return Info
-	case l < slog.LevelError:
-		return Warn
-	}
-	return Error
-}
-
-func toSlog(l Level) slog.Level {
-	switch l {
-	case Trace:
-		return slogTrace
-	case Debug:
-		return slog.LevelDebug
-	case Info:
-		return slog.LevelInfo
-	case Warn:
-		return slog.LevelWarn
-	}
-	return slog.LevelError
-}
-
-// Slog is an appender that hands records to a [slog.Handler], with node,
-// incarnation and seq as attributes, and daemon, stream and flags where they are
-// not 0. Records of levels that the handler does not handle are acknowledged.
-type Slog struct {
-	dropping
-	h      slog.Handler
-	closed atomic.Bool
-}
-
-var (
-	_ Appender = (*Slog)(nil)
-	_ Statser  = (*Slog)(nil)
-)
-
-// NewSlog appends to h.
-func NewSlog(h slog.Handler) *Slog { return &Slog{h: h} }
-
-// Append hands rec to the handler. What it returns is taken for a record that is
-// not stored.
-func (s *Slog) Append(ctx context.Context, rec Record) error {
-	if err := ctx.Err(); err != nil {
-		s.failed.Add(1)
-		return err
-	}
-	if s.closed.Load() {
-		s.failed.Add(1)
-		return &AppendError{Sink: "slog", Node: rec.Node, Seq: rec.Seq, Err: ErrClosed}
-	}
-	level := toSlog(rec.Level)
-	if !s.h.Enabled(ctx, level) {
-		s.dropped.Add(1)
-		return nil
-	}
-	var t time.Time
-	if rec.TimeMs != 0 {
-		t = time.UnixMilli(int64(rec.TimeMs))
-	}
-	r := slog.NewRecord(t, level, rec.Message, 0)
-	r.AddAttrs(slog.String("node", rec.Node), slog.Uint64("incarnation", uint64(rec.Incarnation)), slog.Uint64("seq", rec.Seq))
-	if rec.Daemon != 0 {
-		r.AddAttrs(slog.Uint64("daemon", rec.Daemon))
-	}
-	if rec.Stream != 0 {
-		r.AddAttrs(slog.Uint64("stream", uint64(rec.Stream)))
-	}
-	if rec.Flags != 0 {
-		r.AddAttrs(slog.Uint64("flags", uint64(rec.Flags)))
-	}
-	return s.answeredOne(s.h.Handle(ctx, r))
-}
-
-// Flush does nothing: handlers hold nothing back.
-func (s *Slog) Flush(ctx context.Context) error { return ctx.Err() }
-
-// Close makes every later append fail with [ErrClosed]. The handler is its
-// owner's.
-func (s *Slog) Close() error {
-	s.closed.Store(true)
-	return nil
-}
-
-// Filtered counts the records of levels that the handler does not handle.
-func (s *Slog) Filtered() uint64 { return s.dropped.Load() }
