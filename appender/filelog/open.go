@@ -167,7 +167,7 @@ func (l *Log) adopt(c *chain) error {
 		return err
 	}
 	if n := len(c.segs); n > 0 {
-		if err := l.resume(c.segs[n-1], c.durable); err != nil {
+		if err := l.resume(c, c.segs[n-1]); err != nil {
 			return err
 		}
 	}
@@ -272,8 +272,9 @@ func (l *Log) rewrite(f File, s *scanned, durable uint64) error {
 // resume makes the last segment safe, and the one written to. Nothing is appended
 // to one that is damaged, nor to one with something torn behind its last frame: to
 // cut it off would not do, it might come back. The next segment says where this
-// one ends.
-func (l *Log) resume(s *scanned, durable uint64) error {
+// one ends. Nor is it resumed where nothing that counts tells what was dropped: the
+// header of the next will.
+func (l *Log) resume(c *chain, s *scanned) error {
 	if s.unreadable {
 		return nil
 	}
@@ -294,13 +295,13 @@ func (l *Log) resume(s *scanned, durable uint64) error {
 		return fail(err)
 	}
 	l.found.torn(fsys.Path(s.name), end, torn-end)
-	ended := s.gapped() || torn > end
+	ended := s.gapped() || torn > end || c.head > c.told
 	if w.size > end && !ended {
 		if err := f.Truncate(end); err != nil {
 			return fail(err)
 		}
 	}
-	if err := l.rewrite(f, s, durable); err != nil {
+	if err := l.rewrite(f, s, c.durable); err != nil {
 		return fail(err)
 	}
 	if ended {

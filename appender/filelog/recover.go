@@ -42,6 +42,7 @@ type chain struct {
 	segs       []*scanned // with their spans cut to what counts
 	head, last uint64     // positions of the oldest record, and behind the newest
 	durable    uint64     // position that something that counts knows to be durable
+	told       uint64     // position of the oldest record, as far as what counts tells
 	lastSeq    uint64
 	report     Recovery
 	// cut is the segment whose end is torn, nil if none is; those behind it
@@ -142,7 +143,7 @@ func (c *chain) walk(fsys FS, all []*scanned, known [][]knowledge, lax bool) (po
 			}
 			begun, lost = true, nil
 			pos = sp.last
-			c.head, c.durable = max(c.head, sp.head), max(c.durable, sp.durable)
+			c.head, c.durable, c.told = max(c.head, sp.head), max(c.durable, sp.durable), max(c.told, sp.head)
 			if sp.last > sp.first {
 				c.lastSeq = sp.lastSeq
 			}
