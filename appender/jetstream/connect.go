@@ -37,8 +37,12 @@ func dial(ctx context.Context, o *Options) (*link, error) {
 	l := &link{conn: o.Conn, names: o.server()}
 	if l.conn == nil {
 		timeout := o.Timeout
+		// A deadline that is past while ctx has not ended is one of another clock,
+		// such as a simulation's.
 		if deadline, ok := ctx.Deadline(); ok {
-			timeout = min(timeout, max(time.Until(deadline), time.Millisecond))
+			if left := time.Until(deadline); left > 0 {
+				timeout = min(timeout, left)
+			}
 		}
 		conn, err := nats.Connect(o.URL, append(o.credentials(),
 			nats.Name("meshsim"),

@@ -309,3 +309,19 @@ func TestWithSyncAlwaysEverythingAcknowledgedIsDurable(t *testing.T) {
 	require.EqualValues(t, 5, end)
 	require.EqualValues(t, 5, durable)
 }
+
+// elsewhere is a context whose deadline is one of a clock that is far behind.
+type elsewhere struct{ context.Context }
+
+func (elsewhere) Deadline() (time.Time, bool) { return time.Unix(0, 0), true }
+
+func TestADeadlineOfAnotherClockLeavesTimeToConnect(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") // a server that never says a word
+	require.NoError(t, err)
+	defer l.Close()
+	began := time.Now()
+	const timeout = 50 * time.Millisecond
+	_, err = Open(elsewhere{context.Background()}, testEnv(1), Options{URL: "nats://" + l.Addr().String(), Timeout: timeout})
+	require.Error(t, err)
+	require.GreaterOrEqual(t, time.Since(began), timeout, "it was waited for as long as Options say")
+}
