@@ -116,7 +116,7 @@ func (c *chain) walk(fsys FS, all []*scanned, known [][]knowledge, lax bool) (po
 			continue
 		}
 		s.mend = s.hurt
-		unsynced := lax && known[i][0].durable <= s.header.first || !s.entered() && nothingMissed(all[i+1:], s.header.first)
+		unsynced := lax && known[i][0].durable <= s.header.first || s.last().last == s.header.first && nothingMissed(all[i+1:], s.header.first)
 		if s.hurt && !unsynced {
 			c.damaged(&CorruptError{
 				Path: fsys.Path(s.name), First: s.header.first, Seq: c.lastSeq,

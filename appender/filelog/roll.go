@@ -349,7 +349,7 @@ func (l *Log) copyFrames(from *segment, to File, seg *segment, own mark) (at mar
 		}
 		off += h.size()
 	}
-	if own.pos > at.pos {
+	if own.pos > at.pos || at.off == framesBegin { // something must be there: see scanAll
 		miss(off, own.pos)
 		err = put(frameHeader{first: own.pos, head: own.head}, nil)
 	}
