@@ -155,7 +155,9 @@ func (t *tape) Int(_ string, lo, hi int) int {
 	width := uint64(hi - lo)
 	x := t.next()
 	if !t.playing {
-		x %= min(width, max(width*uint64(t.size)/100, 1)) + 1
+		// What has few values is a kind rather than a size: all of them come from
+		// the first case on.
+		x %= min(width, max(width*uint64(t.size)/100, 8)) + 1
 	}
 	x = min(x, width)
 	t.drawn = append(t.drawn, x)
@@ -186,7 +188,7 @@ func shrink(l Law, cfg Config, drawn []uint64, b *Broken) *Broken {
 		}
 		t := &tape{play: play, playing: true}
 		smaller := broken(l.Check(cfg, t))
-		if smaller == nil || len(t.drawn) > len(drawn) {
+		if smaller == nil || !simpler(t.drawn, drawn) {
 			return false
 		}
 		drawn, b = t.drawn, smaller
@@ -222,6 +224,20 @@ func shrink(l Law, cfg Config, drawn []uint64, b *Broken) *Broken {
 		again = again && tries < shrinkTries
 	}
 	return b
+}
+
+// simpler orders cases by the sum of their draws, and those of one sum by how
+// many there are: ten plain calls are simpler than three elaborate ones. Sums are
+// rounded, which leaves small draws as they are until the large ones are small.
+func simpler(a, b []uint64) bool {
+	sum := func(draws []uint64) (s float64) {
+		for _, x := range draws {
+			s += float64(x)
+		}
+		return s
+	}
+	x, y := sum(a), sum(b)
+	return x < y || x == y && len(a) < len(b)
 }
 
 func hash(s string) uint64 {

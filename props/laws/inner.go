@@ -35,7 +35,16 @@ type inner struct {
 	closed   int
 	flushed  int
 	env      *clock
+	onCall   func()
+	cause    error // what it fails with, instead of errInner
 	panicked atomic.Bool
+}
+
+func (i *inner) fails() error {
+	if i.cause != nil {
+		return i.cause
+	}
+	return errInner
 }
 
 func (i *inner) held() []appender.Record {
@@ -59,6 +68,9 @@ func (i *inner) AppendBatch(ctx context.Context, recs []appender.Record) (int, e
 		return 0, appender.ErrClosed
 	}
 	i.calls++
+	if i.onCall != nil {
+		i.onCall()
+	}
 	m := i.then
 	if len(i.moods) > 0 {
 		m, i.moods = i.moods[0], i.moods[1:]
@@ -74,17 +86,17 @@ func (i *inner) AppendBatch(ctx context.Context, recs []appender.Record) (int, e
 		return n, nil
 	}
 	rec := &recs[min(n, len(recs)-1)]
-	err := errInner
+	err := i.fails()
 	switch m {
 	case unknown:
-		n, err = 0, errors.Join(appender.ErrUnknownOutcome, errInner)
+		n, err = 0, errors.Join(appender.ErrUnknownOutcome, i.fails())
 		rec = &recs[0]
 	case hanging:
 		_ = i.env.Sleep(ctx, -1)
-		err = errors.Join(ctx.Err(), errInner)
+		err = errors.Join(ctx.Err(), i.fails())
 	case panicking:
 		i.panicked.Store(true)
-		panic(errInner)
+		panic(i.fails())
 	}
 	return n, &appender.AppendError{Sink: "inner", Node: rec.Node, Seq: rec.Seq, Err: err}
 }

@@ -85,6 +85,11 @@ type Config struct {
 	// Drops says of a wrapper that it keeps records back by design and
 	// acknowledges them; Contains that a panic inside becomes a PanicError.
 	Drops, Contains bool
+	// Retries and Breaks say how a wrapper does what they are named for, and Tee
+	// is Wrap around several, for one that appends to each.
+	Retries *Retries
+	Breaks  *Breaks
+	Tee     func(inner []appender.Appender, env appender.Env) appender.Appender
 	// RealClock hands it the machine's clock instead of a virtual one on which
 	// sleeping takes no time: for what waits for other processes.
 	RealClock bool
@@ -130,7 +135,7 @@ func (b *Broken) Unwrap() error { return b.Err }
 // All lists the laws in the order in which they are reported.
 func All() []Law {
 	var all []Law
-	for _, some := range [][]Law{orderLaws, valueLaws, callLaws, wrapperLaws, lifeLaws, durableLaws, damageLaws, costLaws} {
+	for _, some := range [][]Law{orderLaws, valueLaws, callLaws, wrapperLaws, promiseLaws, lifeLaws, durableLaws, damageLaws, costLaws} {
 		all = append(all, some...)
 	}
 	return all

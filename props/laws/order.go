@@ -146,6 +146,7 @@ var orderLaws = []Law{
 		check: func(s *subject, d Draw) error {
 			a := s.mustOpen()
 			var want []appender.Record
+			failed := false // an open circuit may refuse even an empty batch
 			if s.inner != nil {
 				s.inner.partial = d.Int("stored before failing", 0, 5)
 				for range d.Int("calls that may fail", 0, 6) {
@@ -160,7 +161,7 @@ var orderLaws = []Law{
 				if err != nil && s.inner == nil {
 					return fmt.Errorf("a batch with nothing in its way: %w", err)
 				}
-				if len(recs) == 0 && err != nil {
+				if failed = failed || err != nil && len(recs) > 0; len(recs) == 0 && err != nil && !failed {
 					return fmt.Errorf("an empty batch: %w", err)
 				}
 				want = append(want, recs[:n]...)

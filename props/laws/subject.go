@@ -66,7 +66,14 @@ func (s *subject) env() appender.Env {
 func (s *subject) open() (appender.Appender, error) {
 	if s.cfg.Wrap != nil {
 		s.inner = &inner{env: s.clock}
-		s.app = s.cfg.Wrap(s.inner, s.env())
+		env := s.env()
+		err := s.call("Config.Wrap", func() error {
+			s.app = s.cfg.Wrap(s.inner, env)
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
 		s.all = append(s.all, s.app)
 		return s.app, nil
 	}
