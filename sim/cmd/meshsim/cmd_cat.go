@@ -17,7 +17,8 @@ import (
 
 const readHelp = `DIR is the directory of one log, a directory of logs, one for each node, or the
 directory that a run --appender jetstream --dir has left. URL is that of a NATS
-server. A writer beside is not disturbed: no lock is taken, nothing is changed.
+server. A writer beside is not disturbed: no lock is taken, nothing is changed;
+only what jetstream has left in a directory is read when its server has ended.
 
 Each record is one JSON object: node, incarnation, stream, seq, time, level,
 daemon, flags, message. A message that is not valid UTF-8 comes as

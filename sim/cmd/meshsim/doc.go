@@ -1,5 +1,6 @@
 // Command meshsim simulates actor meshes: it runs a scenario under a seed, or
-// live, and judges it by every invariant. `meshsim run` alone is a good start.
+// live, and judges it by every invariant; and it checks appenders, and reads what
+// they stored. `meshsim run` alone is a good start.
 //
 // Guarantees:
 //
@@ -23,10 +24,38 @@
 //  7. A progress bar and colours appear on a terminal only, colours not under
 //     NO_COLOR, and no colour says what words do not.
 //     (TestATerminalGetsABarAndColours, TestAPipeGetsNeitherBarNorColours)
+//  8. What a run with --dir or --url says was appended is read back by the
+//     command that it prints, and a later run goes on behind it: no record has
+//     the identity of another.
+//     (TestWhatARunHasAppendedIsThereAndTheNextGoesOnBehindIt,
+//     TestNodesThatCrashLeaveLogsThatAreReadBack, TestARunOnServersElsewhere)
+//  9. Flags and places that do not fit each other are refused before anything is
+//     made. (TestPlacesThatDoNotFitGetOneLineAndStatus2)
+//  10. `appender cat` prints every record, changed by nothing, beside whoever
+//     writes; what is damaged is named, and the rest is printed.
+//     (TestNoRecordIsChangedByBeingPrinted,
+//     TestCatPrintsEveryRecordOfEveryNodeInOrder,
+//     TestCatReadsBesideAWriterAndLeavesItAlone,
+//     TestDamageIsNamedInOneLineAndTheRestIsPrinted, TestCatReadsStreamsFromServers)
+//  11. `appender tail` leaves out nothing that is appended while it follows, on
+//     files and on servers. (TestTailFollowsALogAndItsNeighbours,
+//     TestTailFollowsStreams)
+//  12. `appender check` asks every law of every built-in appender, tells a broken
+//     one by a case and a command that shows the same again, and leaves nothing
+//     behind nor touches what was there. (TestTheBuiltInAppendersKeepEveryLaw,
+//     TestABrokenLawIsToldInWordsWithACaseAndACommand, TestACheckTouchesNothingElse,
+//     TestASignalEndsACheckAndNothingIsLeft)
+//  13. `appender torture` is a function of its seed and number of cases.
+//     (TestATortureIsAFunctionOfItsSeed)
 //
 // Non-guarantees:
 //
 //  1. The report's wording and layout may change: programs read --json.
 //  2. A violated run is run a second time to show what led to the violation;
-//     --json and --quiet spare that.
+//     --json and --quiet spare that. Where records are kept outside of the
+//     simulation, what led to a violation is not shown.
+//  3. A run on servers takes their answers as they come, so its digest may differ
+//     from that of another with its seed.
+//  4. A process that is killed leaves its temporary directory, and a check that is
+//     killed its streams, whose names begin with meshsim-check-.
 package main

@@ -32,7 +32,7 @@ func (s *servers) registerURL(f *pflag.FlagSet) {
 
 // registerPrefix adds --prefix.
 func (s *servers) registerPrefix(f *pflag.FlagSet) {
-	f.StringVar(&s.prefix, "prefix", jetstream.DefaultPrefix, "first part of the subjects and of the names of the streams")
+	f.StringVar(&s.prefix, "prefix", jetstream.DefaultPrefix, "`PREFIX` of the subjects and of the names of the streams")
 }
 
 // registerReplicas adds --replicas.

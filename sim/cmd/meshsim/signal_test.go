@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"io"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -106,4 +107,40 @@ func TestASecondSignalExitsAtOnce(t *testing.T) {
 	}
 	require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
 	require.Equal(t, exitInterrupted, exitStatus(t, cmd))
+}
+
+// startTail runs tail until its end is asked for.
+func startTail(t *testing.T, args ...string) *tailing {
+	t.Helper()
+	cmd := subprocess(t, "command", append([]string{"appender", "tail"}, args...)...)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	x := &tailing{lines: bufio.NewReader(out)}
+	cmd.Stderr = &x.errs
+	require.NoError(t, cmd.Start())
+	x.end = func() int {
+		require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
+		rest, err := io.ReadAll(x.lines)
+		require.NoError(t, err)
+		require.Empty(t, string(rest))
+		return exitStatus(t, cmd)
+	}
+	return x
+}
+
+func TestASignalEndsATorture(t *testing.T) {
+	out, err, status := interrupt(t, syscall.SIGINT, "appender", "torture", "--cases", "1000000000", "--seed", "1")
+	require.Equal(t, exitInconclusive, status, err)
+	require.Contains(t, out, "\ninconclusive: interrupted; every log kept its word in the ")
+	require.Contains(t, out, "reproduce: ")
+}
+
+func TestASignalEndsACheckAndNothingIsLeft(t *testing.T) {
+	dir := t.TempDir()
+	out, err, status := interrupt(t, syscall.SIGINT, "appender", "check", "--dir", dir, "--cases", "100000000", "--seed", "1")
+	require.Equal(t, exitInconclusive, status, err)
+	require.Contains(t, out, "interrupted: not every law was asked")
+	left, globErr := filepath.Glob(filepath.Join(dir, "*"))
+	require.NoError(t, globErr)
+	require.Empty(t, left)
 }

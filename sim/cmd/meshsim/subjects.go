@@ -212,8 +212,6 @@ func chainsOnServers(c *checking) ([]subject, error) {
 	cfg := laws.Config{
 		Name: "jetstream at " + redacted(c.url), New: j.fresh, Reopen: j.again, NewOf: j.bounded,
 		Concurrent: true, OneNode: true, RealClock: true, Hang: checkHang, Acks: laws.AckOS,
-		// The process that appends dies; its servers live.
-		Crash: func() {},
 	}
 	s := subject{kind: kindJetstream, slow: true, close: j.remove}
 	switch {
@@ -223,7 +221,7 @@ func chainsOnServers(c *checking) ([]subject, error) {
 		if err != nil {
 			return nil, err
 		}
-		j.o.URL, s.close = cluster.URL(), remove
+		j.o.URL, j.o.SyncAlways, s.close = cluster.URL(), true, remove
 		cfg.Name = fmt.Sprintf("jetstream on a cluster of %d in this process", cluster.Len())
 		cfg.Acks = laws.AckQuorum
 		cfg.Crash = func() { stopLeader(cluster, j.stream()) }
@@ -232,8 +230,10 @@ func chainsOnServers(c *checking) ([]subject, error) {
 		if err != nil {
 			return nil, err
 		}
-		j.o.URL, s.close = server.URL(), remove
+		j.o.URL, j.o.SyncAlways, s.close = server.URL(), true, remove
 		cfg.Name = "jetstream on a server in this process"
+		cfg.Acks = laws.AckDisk
+		cfg.Crash = func() {} // the process that appends is gone; its server lives
 	}
 	s.Config = cfg
 	return []subject{s}, nil
@@ -244,7 +244,7 @@ func server(c *checking) (*embedded.Server, func() error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := embedded.Start(embedded.Options{Dir: dir})
+	s, err := embedded.Start(embedded.Options{Dir: dir, SyncAlways: true})
 	if err != nil {
 		return nil, nil, errors.Join(usage("no server could be started: %w", err), remove())
 	}
@@ -256,7 +256,7 @@ func cluster(c *checking) (*embedded.Cluster, func() error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := embedded.StartCluster(max(c.replicas, 3), embedded.Options{Dir: dir})
+	s, err := embedded.StartCluster(max(c.replicas, 3), embedded.Options{Dir: dir, SyncAlways: true})
 	if err != nil {
 		return nil, nil, errors.Join(usage("no cluster could be started: %w", err), remove())
 	}
