@@ -45,9 +45,7 @@ type chain struct {
 	told       uint64     // position of the oldest record, as far as what counts tells
 	lastSeq    uint64
 	report     Recovery
-	// cut is the segment whose end is torn, nil if none is; those behind it
-	// are surplus, as are blank ones.
-	cut     *scanned
+	// surplus are those behind a torn end, and blank ones.
 	surplus []*scanned
 }
 
