@@ -48,7 +48,11 @@ func writeAttr(b *strings.Builder, group string, a slog.Attr) {
 		return
 	}
 	b.WriteByte(' ')
-	writeText(b, group+a.Key)
+	if a.Key == "" {
+		b.WriteString(strconv.Quote(group)) // as slog.TextHandler does it
+	} else {
+		writeText(b, group+a.Key)
+	}
 	b.WriteByte('=')
 	writeText(b, valueText(v))
 }
