@@ -54,6 +54,19 @@ func (w *wrapped) answeredOne(err error) error {
 	return nil
 }
 
+// Wrap is open with what it opens wrapped: wrap is called once an epoch, so
+// every epoch begins with fresh wrappers. Where open fails, or opens nothing,
+// wrap is not called.
+func Wrap(open Opener, wrap func(Appender, Env) Appender) Opener {
+	return func(ctx context.Context, env Env) (Appender, error) {
+		a, err := open(ctx, env)
+		if err != nil || a == nil {
+			return a, err
+		}
+		return wrap(a, env), nil
+	}
+}
+
 // short gives an answer that breaks the contract of BatchAppender the error that
 // it lacks, and n its bounds: a wrapper relies on both.
 func short(n, of int, err error) (int, error) {
