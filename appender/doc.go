@@ -51,17 +51,18 @@
 //     (TestWrappersDoNotAllocateOnSuccess; BenchmarkWrappers has what each
 //     costs beside an appender that does nothing).
 //  12. [Retry] keeps order, attempts and delays within their bounds
-//     (TestRetryKeepsOrderAndItsBounds, TestRetryEndsWithItsContext) and what
+//     (TestRetryKeepsItsWord, TestRetryEndsWithItsContext) and what
 //     is unknown unknown
 //     (TestRetryLeavesUnknownOutcomesAloneUnlessToldOtherwise).
-//  13. [Breaker] is its state machine (TestBreakerIsItsStateMachine), with one
+//  13. [Breaker] is its state machine (TestBreakerIsItsModel), with one
 //     probe at a time (TestBreakerLetsOneProbeThroughAndSurvivesItsPanic).
 //  14. [Filter], [Sample] and [Limit] answer in order for what they leave out
 //     (TestWhatIsLeftOutIsAnsweredInOrder); a sample depends on the seed and
 //     the records alone (TestSampleKeepsTheSameOnesHoweverTheyCome); a limit is
 //     a token bucket (TestLimitIsATokenBucket).
 //  15. In a [Tee] no sink changes a sibling, and behind a retry each record is
-//     stored once in each (TestTeeStoresOnceInEachWhateverSomeDo). [Guard] turns
+//     stored once in each (TestTeeStoresOnceInEach,
+//     TestRetryAroundATeeStoresOnceInEach). [Guard] turns
 //     panics into errors (TestGuardTurnsPanicsIntoErrors).
 //  16. [SlogHandler] is a slog.Handler to the letter
 //     (TestTheSlogHandlerPassesSlogtest), keeps what goes through both bridges

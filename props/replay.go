@@ -131,7 +131,16 @@ func (l *nodeLog) end(e *trace.Event) error {
 	r := &l.replay
 	r.on = false
 	if e.Err != nil {
-		return nil // it was cut short: the next one tells
+		// It was cut short: the next one tells. What the crash before it may
+		// have taken, it may have taken before anything that comes now.
+		if l.crashed || l.unsure {
+			for i := range l.entries {
+				if x := &l.entries[i]; x.state == accepted && !l.safe(i) {
+					x.state = tried
+				}
+			}
+		}
+		return nil
 	}
 	passed := r.places[len(r.places)-1].hi
 	for i := len(l.entries) - 1; i >= passed; i-- {
