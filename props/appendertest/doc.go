@@ -13,7 +13,21 @@
 //     simulated disks and in directories (TestFilelogKeepsEveryLaw), each a
 //     thousand times over
 //     (TestEveryRightAppenderPassesAThousandTimesOver).
-//  3. What is skipped is named, with the reason.
+//  3. So it is with wrappers: 37 broken ones are failed by name
+//     (TestEachBrokenWrapperIsFoundByTheLawThatItBreaks), what they are made from
+//     is right (TestTheWrappersThatAreBentKeepEveryLawBefore), and retries,
+//     breakers, tees, samples and limits keep what they say of themselves
+//     (TestTheWrappersKeepWhatTheyPromiseOfThemselves).
+//  4. JetStream passes on one server (TestJetStreamKeepsEveryLaw), and on three
+//     whose leader stops again and again
+//     (TestJetStreamKeepsEveryLawWhileItsLeadersStop); through a server, too, what
+//     is broken is found (TestABrokenJetStreamIsFound).
+//  5. Every wrapper holds in the simulator, under every invariant
+//     (TestEveryWrapperHoldsInTheSimulator), where a lock held over a sleep
+//     (TestALockHeldOverASleepStopsTheSimulator) and the machine's clock show
+//     (TestTheMachinesClockStopsTheSimulator,
+//     TestTheMachinesTimeOfDayMakesRunsDiffer).
+//  6. What is skipped is named, with the reason (TestTheReportListsEveryLaw).
 //
 // # Non-guarantees
 //
