@@ -220,14 +220,14 @@ func TestWhatCannotBeReadGetsOneLineAndStatus2(t *testing.T) {
 // tailing is a tail in a process of its own.
 type tailing struct {
 	lines *bufio.Reader
-	errs  bytes.Buffer
-	end   func() int // interrupts it
+	errs  bytes.Buffer // to be read when it has ended
+	end   func() int   // interrupts it
 }
 
 func (x *tailing) next(t *testing.T) appender.Record {
 	t.Helper()
 	line, err := x.lines.ReadString('\n')
-	require.NoError(t, err, x.errs.String())
+	require.NoError(t, err)
 	return recordOf(t, line)
 }
 
