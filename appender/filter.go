@@ -29,7 +29,10 @@ func AtLeast(l Level) func(Record) bool {
 
 // Append stores rec, or counts it as filtered.
 func (f *Filter) Append(ctx context.Context, rec Record) error {
-	return f.one(ctx, f.keep(rec), rec)
+	if !f.keep(rec) {
+		return f.left(ctx)
+	}
+	return f.answeredOne(f.inner.Append(ctx, rec))
 }
 
 // AppendBatch stores what is kept of recs, in one call of the appender inside.

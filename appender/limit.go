@@ -58,13 +58,15 @@ func NewLimit(inner Appender, env Env, o LimitOptions) *Limit {
 }
 
 // keep takes a token, if there is one.
-func (l *Limit) keep(rec Record) bool {
+func (l *Limit) keep(rec Record) bool { return l.conforms(&rec) }
+
+func (l *Limit) conforms(rec *Record) bool {
 	next := max(l.next, l.now)
 	pass := next-l.now <= l.burst
 	switch {
 	case pass:
 		l.next = next + min(l.each, 1<<62-max(next, 0))
-	case l.always != nil && l.always(rec):
+	case l.always != nil && l.always(*rec):
 		pass = true
 	}
 	return pass
@@ -74,7 +76,10 @@ func (l *Limit) keep(rec Record) bool {
 func (l *Limit) Append(ctx context.Context, rec Record) error {
 	before := l.next
 	l.now = max(l.now, l.clock.Now())
-	err := l.one(ctx, l.keep(rec), rec)
+	if !l.conforms(&rec) {
+		return l.left(ctx)
+	}
+	err := l.answeredOne(l.inner.Append(ctx, rec))
 	if err != nil {
 		l.next = before
 	}

@@ -44,8 +44,10 @@ func NewSample(inner Appender, env Env, o SampleOptions) *Sample {
 	return s
 }
 
-func (s *Sample) keep(rec Record) bool {
-	if s.limit == ^uint64(0) || s.always != nil && s.always(rec) {
+func (s *Sample) keep(rec Record) bool { return s.drawn(&rec) }
+
+func (s *Sample) drawn(rec *Record) bool {
+	if s.limit == ^uint64(0) || s.always != nil && s.always(*rec) {
 		return true
 	}
 	rest := uint64(rec.Incarnation)<<8 | uint64(rec.Stream)
@@ -67,7 +69,10 @@ func (s *Sample) mixChain() {
 
 // Append stores rec, or counts it as left out.
 func (s *Sample) Append(ctx context.Context, rec Record) error {
-	return s.one(ctx, s.keep(rec), rec)
+	if !s.drawn(&rec) {
+		return s.left(ctx)
+	}
+	return s.answeredOne(s.inner.Append(ctx, rec))
 }
 
 // AppendBatch stores the sample of recs, in one call of the appender inside.

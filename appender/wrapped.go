@@ -97,11 +97,8 @@ func (d *dropping) Stats() Stats {
 	return s
 }
 
-// one appends or keeps back one record.
-func (d *dropping) one(ctx context.Context, keep bool, rec Record) error {
-	if keep {
-		return d.answeredOne(d.inner.Append(ctx, rec))
-	}
+// left keeps back one record.
+func (d *dropping) left(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		d.failed.Add(1)
 		return err

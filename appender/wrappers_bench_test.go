@@ -20,28 +20,47 @@ func TestWrappersDoNotAllocateOnSuccess(t *testing.T) {
 type stillClock struct{ ManualClock }
 
 // BenchmarkWrappers is what each adds to an appender that does nothing, which is
-// in the same run.
+// in the same run, as is a reading of the clock that Limit needs. A tee of two
+// calls two such appenders.
 func BenchmarkWrappers(b *testing.B) {
 	ctx := context.Background()
-	bench := func(name string, a Appender) {
-		a = seam(a)
-		rec := benchRecord()
-		b.Run(name, func(b *testing.B) {
+	env := Env{Clock: new(stillClock)}
+	type subject struct {
+		name string
+		a    Appender
+	}
+	subjects := []subject{{"noop", NoOp{}}}
+	for _, name := range []string{"tee", "retry", "breaker", "filter", "sample", "limit", "guard"} {
+		subjects = append(subjects, subject{name, wrappers[name](NoOp{}, env)})
+	}
+	sample := NewSample(NoOp{}, env, SampleOptions{OneIn: 2})
+	rec := benchRecord()
+	for !sample.keep(rec) {
+		rec.Seq++
+	}
+	subjects = append(subjects, subject{"sample-1-in-2", sample}, subject{"tee-of-2", NewTee(NoOp{}, NoOp{})})
+	b.Run("clock", func(b *testing.B) {
+		for b.Loop() {
+			_ = env.Clock.Now()
+		}
+	})
+	for _, s := range subjects {
+		a := seam(s.a)
+		b.Run(s.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				_ = a.Append(ctx, rec)
 			}
 		})
 	}
-	bench("noop", NoOp{})
-	clock := new(stillClock)
-	b.Run("clock", func(b *testing.B) {
-		for b.Loop() {
-			_ = clock.Now()
-		}
-	})
-	for _, name := range []string{"tee", "retry", "breaker", "filter", "sample", "limit", "guard"} {
-		bench(name, wrappers[name](NoOp{}, Env{Clock: clock}))
+	recs := chain(1, 128)
+	for _, s := range subjects {
+		a := seam(s.a)
+		b.Run(s.name+"-batch-of-128", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				_, _ = AppendBatch(ctx, a, recs)
+			}
+		})
 	}
-	bench("tee2", NewTee(NoOp{}, NoOp{}))
 }

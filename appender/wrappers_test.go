@@ -183,3 +183,53 @@ func TestGuardTurnsPanicsIntoErrors(t *testing.T) {
 	require.NotEmpty(t, p.Stack)
 	require.Equal(t, uint64(1), g.Panics())
 }
+
+func TestAGuardedFlushAndCloseDoNotPanic(t *testing.T) {
+	g := NewGuard(panicsAtTheEnd{})
+	require.NoError(t, g.Append(t.Context(), Record{}))
+	for _, err := range []error{g.Flush(t.Context()), g.Close()} {
+		require.ErrorIs(t, err, ErrUnknownOutcome)
+		require.ErrorIs(t, err, io.EOF)
+	}
+	require.Equal(t, uint64(2), g.Panics())
+}
+
+type panicsAtTheEnd struct{ NoOp }
+
+func (panicsAtTheEnd) Flush(context.Context) error { panic(io.EOF) }
+func (panicsAtTheEnd) Close() error                { panic(io.EOF) }
+
+// TestSampleDrawsEachChainForItself: by node, incarnation and stream.
+func TestSampleDrawsEachChainForItself(t *testing.T) {
+	chains := []Record{{Node: "n1"}, {Node: "n2"}, {Node: "n1", Incarnation: 1}, {Node: "n1", Stream: 1}, {Node: "n"}, {Node: ""}}
+	kept := map[string]bool{}
+	s := NewSample(NoOp{}, Env{Seed: 1}, SampleOptions{OneIn: 2})
+	for range 2 { // the second time the same
+		for _, rec := range chains {
+			draws := ""
+			for rec.Seq = range 64 {
+				draws += fmt.Sprint(s.keep(rec))
+			}
+			kept[draws] = true
+		}
+	}
+	require.Len(t, kept, len(chains))
+}
+
+func TestWrapWrapsWhatOpens(t *testing.T) {
+	wrap := func(a Appender, _ Env) Appender { return NewGuard(a) }
+	opens := func(a Appender, err error) Opener {
+		return Wrap(func(context.Context, Env) (Appender, error) { return a, err }, wrap)
+	}
+	a, err := opens(NoOp{}, nil)(t.Context(), Env{})
+	require.NoError(t, err)
+	_, ok := As[NoOp](a)
+	require.True(t, ok)
+	require.IsType(t, (*Guard)(nil), a)
+	a, err = opens(nil, io.EOF)(t.Context(), Env{})
+	require.Nil(t, a)
+	require.ErrorIs(t, err, io.EOF)
+	a, err = opens(nil, nil)(t.Context(), Env{})
+	require.Nil(t, a)
+	require.NoError(t, err)
+}
