@@ -50,31 +50,55 @@
 //     (TestEveryWrapperPassesOnWhatItTakes), without an allocation
 //     (TestWrappersDoNotAllocateOnSuccess; BenchmarkWrappers has what each
 //     costs beside an appender that does nothing).
-//  12. [Retry] keeps order, attempts and delays within their bounds
-//     (TestRetryKeepsItsWord, TestRetryEndsWithItsContext) and what
-//     is unknown unknown
-//     (TestRetryLeavesUnknownOutcomesAloneUnlessToldOtherwise).
-//  13. [Breaker] is its state machine (TestBreakerIsItsModel), with one
-//     probe at a time (TestBreakerLetsOneProbeThroughAndSurvivesItsPanic).
+//  12. [Retry] keeps order, attempts and delays within their bounds, and what is
+//     unknown unknown (TestRetryKeepsItsWord,
+//     TestRetryLeavesUnknownOutcomesAloneUnlessToldOtherwise,
+//     TestRetryEndsWithItsContext). Its delays are a function of the seed
+//     (TestDelaysAreAFunctionOfTheSeed).
+//  13. [Breaker] opens, probes and closes as the plainest model of it
+//     (TestBreakerIsItsModel), with one probe at a time
+//     (TestBreakerLetsOneProbeThroughAndSurvivesItsPanic). While it is open it
+//     calls and allocates nothing (TestAnOpenCircuitCostsNoAllocation); a closed
+//     appender is not taken for a failing one
+//     (TestAClosedAppenderSaysSoThroughAnOpenCircuit).
 //  14. [Filter], [Sample] and [Limit] answer in order for what they leave out
-//     (TestWhatIsLeftOutIsAnsweredInOrder); a sample depends on the seed and
-//     the records alone (TestSampleKeepsTheSameOnesHoweverTheyCome); a limit is
-//     a token bucket (TestLimitIsATokenBucket).
-//  15. In a [Tee] no sink changes a sibling, and behind a retry each record is
-//     stored once in each (TestTeeStoresOnceInEach,
-//     TestRetryAroundATeeStoresOnceInEach). [Guard] turns
-//     panics into errors (TestGuardTurnsPanicsIntoErrors).
-//  16. [SlogHandler] is a slog.Handler to the letter
-//     (TestTheSlogHandlerPassesSlogtest), keeps what goes through both bridges
-//     (TestSlogAndBack), numbers the lines of many goroutines once
-//     (TestLinesOfManyGoroutinesAreNumberedOnce), and keeps none of them waiting
-//     for a slow appender but the one that is in it
-//     (TestLoggersNeverWaitForASlowSink).
+//     (TestWhatIsLeftOutIsAnsweredInOrder). A sample depends on the seed and the
+//     records alone (TestSampleKeepsTheSameOnesHoweverTheyCome,
+//     TestSampleDrawsEachChainForItself). A limit is a token bucket from which
+//     only what is stored takes (TestLimitIsATokenBucket,
+//     TestALimitThatIsTriedAgainLetsThrough).
+//  15. In a [Tee] no sink changes a sibling, whatever it does; what is
+//     acknowledged is in each, once, and an error says whether some have more
+//     (TestTeeStoresOnceInEach, TestATeeNamesTheSinkThatFails). So it is behind a
+//     retry with its default options (TestRetryAroundATeeStoresOnceInEach). What
+//     it remembers for that is bounded (TestATeesMemoryIsBounded).
+//  16. [Guard] turns panics into errors (TestGuardTurnsPanicsIntoErrors,
+//     TestAGuardedFlushAndCloseDoNotPanic). [Wrap] wraps what an opener opens
+//     (TestWrapWrapsWhatOpens).
+//  17. [SlogHandler] is a slog.Handler to the letter
+//     (TestTheSlogHandlerPassesSlogtest). It writes attributes as slog's own
+//     text handler does (TestAttributesAreWrittenAsTextHandlerDoes), and its
+//     lines are read back (TestALineIsReadBack, FuzzParseSlog), also through the
+//     bridge the other way (TestSlogAndBack).
+//  18. It numbers the lines of many goroutines once
+//     (TestLinesOfManyGoroutinesAreNumberedOnce), calls the appender one call at
+//     a time (TestTheAppenderOfManyLoggersIsCalledOnceAtATime), and keeps no
+//     logger waiting for a slow one but the one that is in it
+//     (TestLoggersNeverWaitForASlowSink), and that one no longer than its option
+//     says (TestACallOfTheAppenderIsBoundedIfWanted). The end of a line's context
+//     does not stop it (TestTheEndOfALinesContextDoesNotStopIt), but ends the
+//     waiting of a flush (TestAFlushWaitsNoLongerThanItsContext). A value that
+//     panics loses no line (TestAValueThatPanicsLosesNoLine).
 //
-// The properties behind 1 to 4 are shown to fail for broken rings and buffers:
-// TestRingPropertyFailsForEveryBrokenRing,
+// The properties behind 1 to 4 and 12 to 15 are shown to fail for broken rings,
+// buffers and wrappers: TestRingPropertyFailsForEveryBrokenRing,
 // TestBufferingPropertyFailsForEveryBrokenBuffer,
-// TestConcurrencyPropertyFailsForEveryBrokenBuffer.
+// TestConcurrencyPropertyFailsForEveryBrokenBuffer,
+// TestRetryPropertyFailsForEveryBrokenRetry,
+// TestBreakerPropertyFailsForEveryBrokenBreaker,
+// TestFilterPropertyFailsForEveryBrokenFilter,
+// TestLimitPropertyFailsForEveryBrokenLimit,
+// TestTeePropertyFailsForEveryBrokenTee.
 //
 // # Non-guarantees
 //
@@ -94,4 +118,10 @@
 //     others waiting. Put it behind a host of its own.
 //  8. No wrapper here bounds how long a call takes: that is the host's, with
 //     its deadline and its workers that may be left behind.
+//  9. Wrappers take one call at a time, like appenders; [Breaker] and [Guard]
+//     take more if what they wrap does. Counts may be read at any time.
+//  10. A sink of a [Tee] that panics, or does not know what it stored, may store
+//     a record twice when that is tried again ([RetryOptions].Idempotent).
+//  11. Levels of slog between its named ones become the one below, and times are
+//     cut to milliseconds.
 package appender

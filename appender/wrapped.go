@@ -10,7 +10,9 @@ import (
 // on untouched, and its counts.
 //
 // A wrapper is used as an appender is, one call at a time; its counts may be read
-// at any time. No lock is held while it sleeps or calls.
+// at any time. No lock is held while it sleeps or calls. The usual order, from
+// the outside: what leaves records out (Filter, Sample, Limit), Retry, Breaker,
+// Guard.
 type wrapped struct {
 	inner    Appender
 	accepted atomic.Uint64
