@@ -170,7 +170,7 @@ func brokenBy(t *testing.T, cfg laws.Config, only ...string) string {
 	return r.Err().Error()
 }
 
-// skips acknowledges every fourth record that is appended alone, without storing
+// skips acknowledges every second record that is appended alone, without storing
 // it.
 type skips struct {
 	*jetstream.Appender
@@ -178,7 +178,7 @@ type skips struct {
 }
 
 func (s *skips) Append(ctx context.Context, rec appender.Record) error {
-	if s.n++; s.n%4 == 0 {
+	if s.n++; s.n%2 == 0 {
 		return nil
 	}
 	return s.Appender.Append(ctx, rec)

@@ -214,7 +214,7 @@ func TestEveryRightAppenderPassesAThousandTimesOver(t *testing.T) {
 // times as much.
 func thousand() int {
 	if raceEnabled {
-		return 100
+		return 30
 	}
 	return 1000
 }
