@@ -203,6 +203,24 @@ func TestWhatIsToBeCheckedButIsNotThereGetsOneLineAndStatus2(t *testing.T) {
 	}
 }
 
+func TestACheckWhoseReaderHasHadEnoughLeavesNothing(t *testing.T) {
+	temp := t.TempDir()
+	cmd := subprocess(t, "command", "appender", "check", "--appender", "noop", "--appender", "filelog", "--cases", "1")
+	cmd.Env = append(cmd.Env, "TMPDIR="+temp)
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	var errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = w, &errs
+	require.Error(t, cmd.Run(), "what could not be told is no pass")
+	require.NoError(t, w.Close())
+	require.Equal(t, exitInternal, cmd.ProcessState.ExitCode())
+	require.Empty(t, errs.String())
+	left, err := os.ReadDir(temp)
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
 func TestASubjectThatCannotBeRemovedIsTold(t *testing.T) {
 	removed := errors.New("planted: it stays")
 	_, errs, status := checkingWith(func(kind string, c *checking) ([]subject, error) {

@@ -34,15 +34,21 @@ and jetstream, a stream on NATS servers for each node.`,
 
 // quietlyInterruptible returns a context that the first SIGINT or SIGTERM ends
 // without a word, because that is how a reader is meant to end; a second one
-// ends the process. With it, writing to a pipe that nobody reads is an error
-// rather than a signal, so that what was opened is closed.
+// ends the process.
 func quietlyInterruptible(parent context.Context) (ctx context.Context, release func()) {
-	signal.Ignore(syscall.SIGPIPE)
+	restore := outlivePipe()
 	ctx, stop := signal.NotifyContext(parent, os.Interrupt, syscall.SIGTERM)
 	unhook := context.AfterFunc(ctx, stop)
 	return ctx, func() {
 		unhook()
 		stop()
-		signal.Reset(syscall.SIGPIPE)
+		restore()
 	}
+}
+
+// outlivePipe makes writing to a pipe that nobody reads an error rather than the
+// end of the process, so that what was made is removed. restore undoes it.
+func outlivePipe() (restore func()) {
+	signal.Ignore(syscall.SIGPIPE)
+	return func() { signal.Reset(syscall.SIGPIPE) }
 }

@@ -151,6 +151,7 @@ type checked struct {
 func (a *app) check(ctx context.Context, c *checking) error {
 	ctx, release := interruptible(ctx, a.err)
 	defer release()
+	defer outlivePipe()()
 	if err := a.announce(c.seed, &shape{json: c.json}); err != nil {
 		return err
 	}

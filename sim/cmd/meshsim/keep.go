@@ -39,6 +39,8 @@ func (s *sink) open(ctx context.Context, cfg *sim.Config) (*keep, error) {
 		cfg.Appender.Latency = sim.Dist{}
 	}
 	k.left = s.left
+	restore := outlivePipe()
+	k.close = func() error { restore(); return nil }
 	var err error
 	if s.kind == kindJetstream {
 		err = s.openStreams(ctx, cfg, k)
@@ -207,7 +209,8 @@ func (s *sink) serverDir(k *keep) (string, error) {
 			return "", usage("no temporary directory: %w", err)
 		}
 		k.readBack = nil
-		k.close = func() error { return os.RemoveAll(dir) }
+		before := k.close
+		k.close = func() error { return errors.Join(os.RemoveAll(dir), before()) }
 		return dir, nil
 	}
 	k.readBack = []string{"appender", "cat", s.dir}

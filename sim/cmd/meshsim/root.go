@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"runtime/debug"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -94,7 +95,11 @@ func (a *app) execute(args []string) int {
 	}
 	// A writer keeps its first error: what could not be printed is no pass,
 	// whatever else went on.
-	if flushErr := a.out.Flush(); flushErr != nil {
+	flushErr := a.out.Flush()
+	if errors.Is(flushErr, syscall.EPIPE) {
+		return exitInternal // without a word: nobody listens
+	}
+	if flushErr != nil {
 		err = &failure{status: exitInternal, err: fmt.Errorf("results could not be written: %w", flushErr)}
 	}
 	if err == nil {
