@@ -75,7 +75,7 @@ func (f *findings) add(p *play) error {
 		f.sets[class][keyOf(&p.fates[i])]++
 	}
 	if broken := p.laws(); len(broken) > 0 {
-		return fmt.Errorf("%s breaks its word:\n    %s\n  in %v", f.medium, strings.Join(broken, "\n    "), p.s)
+		return fmt.Errorf("%s breaks its word:\n    %s\n  in %v", f.medium, strings.Join(broken[:min(len(broken), 6)], "\n    "), p.s)
 	}
 	return nil
 }
@@ -105,7 +105,7 @@ func (p *play) laws() (broken []string) {
 			law(f.stored > 0, line, "was acknowledged, and is not stored")
 		case appender.Unknown:
 		default:
-			law(f.stored == 0, line, "is stored, but was told to be: %v", keyOf(f))
+			law(f.stored == 0, line, "was told %v, and is stored", f.outcome)
 		}
 		law(f.stored <= f.taken, line, "is stored %d times; its medium has taken it %d times", f.stored, f.taken)
 		law(f.stored <= 1 || !once, line, "is stored %d times", f.stored)

@@ -260,8 +260,13 @@ func quietPort() int { return 12000 + rand.IntN(16000) }
 // open has a connection of its own, so that it can be seen whether it is there,
 // and cut where its process dies.
 func (m *streams) open(ctx context.Context, env appender.Env) (appender.Appender, error) {
+	timeout := patience
+	if d, ok := ctx.Deadline(); ok {
+		timeout = max(time.Until(d), time.Millisecond)
+	}
 	conn, err := nats.Connect(m.o.URL, nats.ReconnectBufSize(-1), nats.MaxReconnects(-1),
-		nats.ReconnectWait(10*time.Millisecond), nats.ReconnectJitter(5*time.Millisecond, 0), nats.Timeout(patience))
+		nats.ReconnectWait(10*time.Millisecond), nats.ReconnectJitter(5*time.Millisecond, 0), nats.Timeout(timeout),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})) // else it writes to stderr
 	if err != nil {
 		return nil, err
 	}
@@ -283,21 +288,15 @@ func (m *streams) stop(o outage) {
 	defer m.mu.Unlock()
 	m.srv.Shutdown()
 	m.down = true
-	if !o.amid {
-		m.wait(false)
-	}
-}
-
-// wait waits until every connection that is open is there, or is not. The
-// caller holds mu.
-func (m *streams) wait(there bool) {
 	for _, c := range m.conns {
-		for !c.IsClosed() && c.IsConnected() != there {
+		for !o.amid && !c.IsClosed() && c.IsConnected() {
 			time.Sleep(poll)
 		}
 	}
 }
 
+// back waits until the server answers on every connection that is open: that
+// one is said to be connected may be because its end was not noticed yet.
 func (m *streams) back() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -309,12 +308,19 @@ func (m *streams) back() error {
 		var srv *embedded.Server
 		if srv, err = embedded.Start(m.so); err == nil {
 			m.srv, m.down = srv, false
-			m.wait(true)
-			return nil
+			break
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	return fmt.Errorf("%w: the server does not come back: %w", errDisturbed, err)
+	if err != nil {
+		return fmt.Errorf("%w: the server does not come back: %w", errDisturbed, err)
+	}
+	for _, c := range m.conns {
+		for !c.IsClosed() && c.FlushTimeout(patience) != nil {
+			time.Sleep(poll)
+		}
+	}
+	return nil
 }
 
 func (m *streams) kill() {

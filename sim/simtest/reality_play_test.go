@@ -76,7 +76,8 @@ type play struct {
 	at          *point // to come
 	pending     int    // of what is to strike, or under way
 	crashedNow  bool
-	gone        bool // the medium
+	opened      bool // the worker that is up has its appender
+	gone        bool // the medium, or it was in the act under way
 	goneOnce    bool
 	order       []int // lines as they are stored
 	disturbance string
@@ -110,13 +111,17 @@ func perform(s *script, st stage, m medium, o playOptions) (p *play, err error) 
 		}
 		err = errors.Join(err, st.close(), m.close())
 	}()
-	if err := p.run(); err != nil {
-		return p, fmt.Errorf("%w\n  in %v", err, s)
+	err = p.run()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.disturbance != "":
+		err = fmt.Errorf("%w: %s", errDisturbed, p.disturbance)
+		fallthrough
+	case err != nil:
+		err = fmt.Errorf("%w\n  in %v", err, s)
 	}
-	if p.disturbance != "" {
-		return p, fmt.Errorf("%w: %s\n  in %v", errDisturbed, p.disturbance, s)
-	}
-	return p, nil
+	return p, err
 }
 
 func (p *play) run() error {
@@ -145,10 +150,10 @@ func (p *play) act(a *act) error {
 		p.control.Release()
 		return p.recover()
 	case doBack:
-		if err := p.back(); err != nil {
+		if err := p.m.back(); err != nil {
 			return err
 		}
-		return p.recover()
+		return p.mended()
 	case doCrash:
 		p.crash()
 		return p.crashEnds()
@@ -187,7 +192,7 @@ func (p *play) hand(a *act) error {
 		return err
 	}
 	if a.at != nil && a.at.away > 0 {
-		if err := p.recover(); err != nil {
+		if err := p.mended(); err != nil {
 			return err
 		}
 	}
@@ -200,6 +205,7 @@ func (p *play) up() error {
 		return nil
 	}
 	p.mu.Lock()
+	p.opened = false
 	p.bases = append(p.bases, p.handed)
 	incarnation := uint32(len(p.bases))
 	p.mu.Unlock()
@@ -221,7 +227,8 @@ func (p *play) up() error {
 			Deadline: deadline, Grace: grace, Backoff: 2 * time.Millisecond, MaxBackoff: 20 * time.Millisecond, Probe: 20 * time.Millisecond,
 		},
 		Observe: p.observe,
-		Wants:   trace.Kinds(trace.RecordEmitted, trace.RecordSettled, trace.AttemptEnded, trace.WorkerFailed),
+		Wants: trace.Kinds(trace.RecordEmitted, trace.RecordSettled, trace.AttemptEnded,
+			trace.WorkerStarted, trace.WorkerOpened, trace.WorkerFailed, trace.WorkerAbandoned),
 	}, silent{})
 	return err
 }
@@ -255,12 +262,26 @@ func (p *play) log(lines int) {
 	}
 }
 
+// mended is the end of an outage.
+func (p *play) mended() error {
+	p.mu.Lock()
+	p.gone = false
+	p.mu.Unlock()
+	return p.recover()
+}
+
 // recover waits until the host takes records again.
 func (p *play) recover() error {
 	if p.node == nil {
 		return nil
 	}
-	return p.stage.await("the circuit is closed", func() bool { s := p.node.Stats(); return !s.CircuitOpen && s.AbandonedNow == 0 })
+	return p.stage.await("the appender is open", func() bool {
+		p.mu.Lock()
+		opened := p.opened
+		p.mu.Unlock()
+		s := p.node.Stats()
+		return opened && !s.CircuitOpen && s.AbandonedNow == 0
+	})
 }
 
 // crashEnds is the end of a crash, if there was one: the next lines are those of

@@ -17,6 +17,15 @@ func (p *play) observe(e *trace.Event) {
 	defer p.mu.Unlock()
 	line := p.bases[e.Incarnation-1] + int(e.Seq)
 	switch e.Kind {
+	case trace.WorkerStarted:
+		p.opened = false
+	case trace.WorkerAbandoned:
+		p.opened = false
+		if !p.gone && !p.s.faulty(appender.FaultAppendDeaf) {
+			p.disturbed("a call did not come back")
+		}
+	case trace.WorkerOpened:
+		p.opened = true
 	case trace.RecordEmitted:
 		p.fates[line-1].emitted = true
 	case trace.RecordSettled:
@@ -28,8 +37,8 @@ func (p *play) observe(e *trace.Event) {
 			p.late(line+int(e.Cap), line+int(e.Count)-1)
 		}
 	case trace.WorkerFailed:
-		s := p.s
-		if e.Result == trace.ResultOpenFailed && !p.goneOnce && !s.faulty(appender.FaultOpenError, appender.FaultAppendDeaf) {
+		p.opened = false
+		if e.Result == trace.ResultOpenFailed && !p.gone && !p.s.faulty(appender.FaultOpenError, appender.FaultAppendDeaf) {
 			p.disturbed(fmt.Sprintf("an opening failed: %v", e.Err))
 		}
 	}
@@ -179,7 +188,7 @@ func (p *play) vanish(k int, away time.Duration) {
 	p.soon(func() {
 		p.stop(o)
 		if away > 0 {
-			p.stage.after(p.draw(away), p.counted(func() { p.fail(p.back()) }))
+			p.stage.after(p.draw(p.stage.lasting(away)), p.counted(func() { p.fail(p.m.back()) }))
 		}
 	})
 }
@@ -190,13 +199,4 @@ func (p *play) fail(err error) {
 	if p.err == nil {
 		p.err = err
 	}
-}
-
-// back brings the medium back.
-func (p *play) back() error {
-	err := p.m.back()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.gone = false
-	return err
 }

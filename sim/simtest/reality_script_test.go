@@ -214,7 +214,7 @@ func (s *script) classes() (all []string) {
 // hanging is the deadline of scripts in which calls hang: it is waited out, so
 // it is short, and a run that a busy machine has kept waiting as long counts as
 // disturbed.
-const hanging = 250 * time.Millisecond
+const hanging = 300 * time.Millisecond
 
 // fixedScripts cover every fault and every point.
 func fixedScripts() []*script {

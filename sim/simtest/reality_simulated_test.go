@@ -59,8 +59,8 @@ func (m *simStore) draw(limit int64) int64 {
 	return m.rng.Int64N(limit)
 }
 
-// stop, amid, lets some more records in, and the last one get lost, get lost on
-// its way, or be stored without an answer.
+// stop, amid, lets some more records in. The last one of them, or the next, is
+// stored without an answer, gets lost on its way, or is refused.
 func (m *simStore) stop(o outage) {
 	m.mu.Lock()
 	m.down = true
@@ -71,13 +71,16 @@ func (m *simStore) stop(o outage) {
 	}
 	last := o.first + uint64(m.draw(int64(o.last-o.first+1)))
 	at := appender.Fault{From: last, To: last, Times: 1}
-	switch m.draw(3) {
+	refused := last + 1
+	switch m.draw(4) {
 	case 0:
 		m.outage.Set(appender.FaultAppliedThenError, at)
 	case 1:
 		m.outage.Set(appender.FaultAppendHang, at)
+	case 2:
+		refused = last
 	}
-	m.outage.Set(appender.FaultAppendError, appender.Fault{From: last + 1})
+	m.outage.Set(appender.FaultAppendError, appender.Fault{From: refused})
 	m.outage.Set(appender.FaultOpenError, appender.Fault{})
 }
 
@@ -98,7 +101,9 @@ func (m *simStore) back() error {
 	m.down = false
 	m.mu.Unlock()
 	m.outage.ClearAll()
-	m.outage.Release()
+	if m.draw(2) == 0 {
+		m.outage.Release() // else what is on its way never comes
+	}
 	return nil
 }
 

@@ -21,6 +21,8 @@ type stage interface {
 	after(d time.Duration, f func())
 	// soon is the time that some appends take.
 	soon() time.Duration
+	// lasting is within what time an outage ends that is to end within d.
+	lasting(d time.Duration) time.Duration
 	close() error
 }
 
@@ -77,6 +79,9 @@ func (f firer) Fire(uint64) { f() }
 // everything, and it may be late.
 func (v *virtual) soon() time.Duration { return 100 * time.Millisecond }
 
+// lasting allows for a server that takes its time to come up.
+func (v *virtual) lasting(d time.Duration) time.Duration { return 16 * d }
+
 func (v *virtual) close() error {
 	return errors.Join(v.rt.Close(context.Background()), v.k.Unwind())
 }
@@ -111,6 +116,8 @@ func (r *real) after(d time.Duration, f func()) {
 }
 
 func (r *real) soon() time.Duration { return 8 * time.Millisecond }
+
+func (r *real) lasting(d time.Duration) time.Duration { return d }
 
 func (r *real) close() error {
 	r.work.Wait()

@@ -130,13 +130,16 @@ var fixedReports = sync.OnceValue(func() []*report { return witnessAll(fixedScri
 
 // settle compares what a script does for real with what the simulations show.
 // Where it does something that they did not, they have some more schedules to
-// show it in.
+// show it in, unless they are broken.
 func (r *report) settle(b *breakage) (simulated []*findings, err error) {
 	if r.err != nil {
 		return nil, r.err
 	}
 	rounds := []int{schedules}
 	if r.races {
+		rounds = []int{schedulesRaces}
+	}
+	if r.races && b == nil {
 		rounds = []int{schedulesRaces, schedulesMore}
 	}
 	for _, sim := range simulations {
