@@ -170,8 +170,8 @@ func brokenBy(t *testing.T, cfg laws.Config, only ...string) string {
 	return r.Err().Error()
 }
 
-// skips acknowledges every second record that is appended alone, without storing
-// it.
+// skips acknowledges the last record of every batch of two or more, and every
+// second that is appended alone, without storing it.
 type skips struct {
 	*jetstream.Appender
 	n int
@@ -182,4 +182,15 @@ func (s *skips) Append(ctx context.Context, rec appender.Record) error {
 		return nil
 	}
 	return s.Appender.Append(ctx, rec)
+}
+
+func (s *skips) AppendBatch(ctx context.Context, recs []appender.Record) (int, error) {
+	if len(recs) < 2 {
+		return s.Appender.AppendBatch(ctx, recs)
+	}
+	n, err := s.Appender.AppendBatch(ctx, recs[:len(recs)-1])
+	if err == nil {
+		n++
+	}
+	return n, err
 }

@@ -114,6 +114,8 @@ var bentWrappers = []struct {
 		b.count = func() appender.Stats {
 			mu.Lock()
 			defer mu.Unlock()
+			b.mu.Lock()
+			defer b.mu.Unlock()
 			return b.stats
 		}
 	})},
