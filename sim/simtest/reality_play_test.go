@@ -26,12 +26,12 @@ type medium interface {
 	kill()
 	// content is what is stored, in its order.
 	content() ([]appender.Record, error)
+	// repeats says which records it stores again that are appended again.
 	repeats() repeats
 	close() error
 }
 
-// repeats says which of the records that are appended again a medium stores
-// again.
+// repeats are records that a medium does not recognise.
 type repeats int
 
 const (
@@ -76,9 +76,9 @@ type play struct {
 	at          *point // to come
 	pending     int    // of what is to strike, or under way
 	crashedNow  bool
-	opened      bool // the worker that is up has its appender
-	gone        bool // the medium, or it was in the act under way
-	goneOnce    bool
+	opened      bool  // the worker that is up has its appender
+	gone        bool  // the medium, or it was in the act under way
+	goneOnce    bool  // in some act
 	order       []int // lines as they are stored
 	disturbance string
 	err         error
@@ -114,6 +114,7 @@ func perform(s *script, st stage, m medium, o playOptions) (p *play, err error) 
 	err = p.run()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	err = errors.Join(err, p.err)
 	switch {
 	case p.disturbance != "":
 		err = fmt.Errorf("%w: %s", errDisturbed, p.disturbance)
@@ -138,6 +139,9 @@ func (p *play) run() error {
 	if err := p.end(within); err != nil {
 		return err
 	}
+	if err := p.m.back(); err != nil { // where the script leaves it away
+		return err
+	}
 	return p.read()
 }
 
@@ -156,7 +160,7 @@ func (p *play) act(a *act) error {
 		return p.mended()
 	case doCrash:
 		p.crash()
-		return p.crashEnds()
+		p.crashEnds()
 	}
 	return nil
 }
@@ -184,7 +188,7 @@ func (p *play) hand(a *act) error {
 		return err
 	}
 	p.gate.lift()
-	if next := p.s.acts[len(p.s.acts)-1]; next.do == doEnd && last == p.s.lines() {
+	if end := p.s.acts[len(p.s.acts)-1]; end.do == doEnd && last == p.s.lines() {
 		return p.stage.await("a call hangs", func() bool { return p.control.Hanging() > 0 })
 	}
 	err = p.stage.await("its lines are settled", func() bool { return p.settled(first, last) && p.quiet() })
@@ -196,7 +200,8 @@ func (p *play) hand(a *act) error {
 			return err
 		}
 	}
-	return p.crashEnds()
+	p.crashEnds()
+	return nil
 }
 
 // up starts the node's next incarnation, unless it is up.
@@ -286,7 +291,7 @@ func (p *play) recover() error {
 
 // crashEnds is the end of a crash, if there was one: the next lines are those of
 // the next incarnation.
-func (p *play) crashEnds() error {
+func (p *play) crashEnds() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.crashedNow {
@@ -294,14 +299,13 @@ func (p *play) crashEnds() error {
 		p.control.ClearAll()
 		p.control.Release()
 	}
-	return nil
 }
 
 // crash is the death of the process that the node is in.
 func (p *play) crash() {
 	if p.node == nil {
 		// It is down: it comes up without anything to do, and crashes again.
-		p.err = errors.Join(p.err, p.up())
+		p.fail(p.up())
 	}
 	p.node.Crash()
 	p.m.kill()
@@ -315,7 +319,7 @@ func (p *play) end(within time.Duration) error {
 		return nil
 	}
 	p.node.Stop(within)
-	err := p.stage.await("it has stopped", func() bool {
+	return p.stage.await("it has stopped", func() bool {
 		select {
 		case <-p.node.Done():
 			return true
@@ -323,7 +327,6 @@ func (p *play) end(within time.Duration) error {
 			return false
 		}
 	})
-	return errors.Join(err, p.err)
 }
 
 // read looks at what is stored in the end.

@@ -18,7 +18,7 @@ import (
 // simStore is one store for all incarnations. That it is gone is simulated by
 // faults of its own, as by whoever simulates a server that is not there.
 type simStore struct {
-	store  *appender.Buffering
+	store  *appender.Buffering // room for more than a script ever stores
 	outage *appender.Control
 	mu     sync.Mutex
 	rng    *rand.Rand
@@ -27,7 +27,7 @@ type simStore struct {
 }
 
 func newSimStore(seed uint64) *simStore {
-	m := &simStore{store: appender.NewBuffering(1 << 16), outage: appender.NewControl(seed), rng: rand.New(rand.NewPCG(seed, 1))}
+	m := &simStore{store: appender.NewBuffering(1 << 10), outage: appender.NewControl(seed), rng: rand.New(rand.NewPCG(seed, 1))}
 	m.outage.OnStrike(func(kind string) {
 		if kind == appender.FaultAppliedThenError || kind == appender.FaultAppendHang {
 			// That was the last it did.
