@@ -1,6 +1,7 @@
 package simtest_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -227,8 +228,9 @@ func (p *play) up() error {
 	var err error
 	p.node, err = p.stage.runtime().Spawn(actors.NodeOptions{
 		ID: 1, Name: "n1", Incarnation: incarnation, Seed: p.o.seed + uint64(incarnation),
+		Loop: loop.Options{Ring: 8}, Inbox: len(p.fates), // no line is dropped on its way to the host
 		Host: actors.Host{
-			Open: p.gate.opener(appender.FaultyOpener(p.open, p.control)), Inbox: p.s.inbox, Batch: p.s.batch, Attempts: p.s.attempts,
+			Open: p.gate.opener(appender.FaultyOpener(p.open, p.control)), Inbox: cmp.Or(p.s.inbox, len(p.fates)), Batch: p.s.batch, Attempts: p.s.attempts,
 			Deadline: deadline, Grace: grace, Backoff: 2 * time.Millisecond, MaxBackoff: 20 * time.Millisecond, Probe: 20 * time.Millisecond,
 		},
 		Observe: p.observe,

@@ -15,7 +15,7 @@ type script struct {
 	name     string
 	batch    int // records in hand, default 4
 	attempts int // per record, default 3
-	inbox    int // of the host, default 1,024
+	inbox    int // of the host, default room for all lines
 	// deadline is that of a call. Where none is set it is so long that no
 	// machine is slow enough to reach it: see patience.
 	deadline time.Duration
