@@ -59,20 +59,25 @@ type findings struct {
 	medium string
 	runs   int
 	sets   map[string]fateSet // by class
+	whys   map[string]error   // by class and fate: what an attempt said
 }
 
 // add judges a run by itself, and adds what it shows.
 func (f *findings) add(p *play) error {
 	f.runs++
 	if f.sets == nil {
-		f.sets = map[string]fateSet{}
+		f.sets, f.whys = map[string]fateSet{}, map[string]error{}
 	}
 	for i := range p.fates {
 		class := p.s.class(i + 1)
 		if f.sets[class] == nil {
 			f.sets[class] = fateSet{}
 		}
-		f.sets[class][keyOf(&p.fates[i])]++
+		k := keyOf(&p.fates[i])
+		f.sets[class][k]++
+		if at := class + k.String(); f.whys[at] == nil {
+			f.whys[at] = p.fates[i].why
+		}
 	}
 	if broken := p.laws(); len(broken) > 0 {
 		return fmt.Errorf("%s breaks its word:\n    %s\n  in %v", f.medium, strings.Join(broken[:min(len(broken), 6)], "\n    "), p.s)
@@ -179,13 +184,13 @@ func differ(s *script, class string, simulated, actual []*findings) string {
 	for i := range actual {
 		r, v := actual[i], simulated[i]
 		if m := r.sets[class].missing(v.sets[class]); m != nil {
-			return fmt.Sprintf("%s: in %s, never in %s", m[0], r.medium, v.medium)
+			return fmt.Sprintf("%s: in %s, never in %s (%v)", m[0], r.medium, v.medium, r.whys[class+m[0].String()])
 		}
 		if s.races {
 			continue
 		}
 		if m := v.sets[class].missing(r.sets[class]); m != nil {
-			return fmt.Sprintf("%s: in %s, never in %s", m[0], v.medium, r.medium)
+			return fmt.Sprintf("%s: in %s, never in %s (%v)", m[0], v.medium, r.medium, v.whys[class+m[0].String()])
 		}
 		if !s.apart && i > 0 {
 			first := actual[0]

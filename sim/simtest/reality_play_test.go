@@ -56,6 +56,7 @@ type fate struct {
 	outcome appender.Outcome // Pending: it never reached the host
 	taken   int              // how often the medium may have stored it
 	stored  int              // how often it is there
+	why     error            // the last attempt's that came to a stop at it
 }
 
 // play is one run of a script.

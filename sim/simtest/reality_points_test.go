@@ -33,6 +33,9 @@ func (p *play) observe(e *trace.Event) {
 		f.settled++
 		f.outcome = appender.Outcome(e.Outcome)
 	case trace.AttemptEnded:
+		if e.Err != nil && e.Cap < e.Count {
+			p.fates[line+int(e.Cap)-1].why = e.Err
+		}
 		if e.Result == trace.ResultDeadline || e.Result == trace.ResultHang {
 			p.late(line+int(e.Cap), line+int(e.Count)-1)
 		}

@@ -15,7 +15,8 @@ import (
 const (
 	schedules      = 4    // simulated, of a script in which nothing races
 	schedulesRaces = 60   // simulated, of one in which something does
-	schedulesMore  = 2000 // where these do not show everything
+	schedulesMore  = 300  // where these do not show everything
+	schedulesMost  = 2000 // and where those do not
 	realRaces      = 6    // real, of the same
 	disturbedMax   = 20   // runs in which the machine is too slow, before a test gives up
 )
@@ -140,7 +141,7 @@ func (r *report) settle(b *breakage) (simulated []*findings, err error) {
 		rounds = []int{schedulesRaces}
 	}
 	if r.races && b == nil {
-		rounds = []int{schedulesRaces, schedulesMore}
+		rounds = []int{schedulesRaces, schedulesMore, schedulesMost}
 	}
 	for _, sim := range simulations {
 		simulated = append(simulated, &findings{medium: sim.name})
