@@ -80,7 +80,7 @@ func TestPartitionsCutWhatTheirShapeSaysAndHealingHeals(t *testing.T) {
 			},
 			"end": func(t *rapid.T) {
 				if len(active) == 0 {
-					t.Skip("nothing to heal")
+					return // nothing to heal
 				}
 				i := rapid.IntRange(0, len(active)-1).Draw(t, "which")
 				for _, c := range active[i].cuts {
@@ -158,7 +158,7 @@ func TestWallClockSkewsAndJumpsNest(t *testing.T) {
 			},
 			"unskew": func(t *rapid.T) {
 				if len(rates) == 0 {
-					t.Skip("not skewed")
+					return // not skewed
 				}
 				x := rates[rapid.IntRange(0, len(rates)-1).Draw(t, "which")]
 				c.unskew(now, x)
