@@ -182,6 +182,16 @@ func (d *Disk) crashKeeping(keep func(Piece) int) {
 func (d *Disk) Kill() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.end(Death)
+}
+
+// end is what a rule of that kind does to the process and the power. The caller
+// holds mu.
+func (d *Disk) end(k Kind) {
+	if k == PowerFailure {
+		d.crash(Draw)
+		return
+	}
 	d.counts.Kills++
 	d.die()
 }
@@ -196,6 +206,10 @@ func (d *Disk) die() {
 func (d *Disk) Sync() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.writeOut()
+}
+
+func (d *Disk) writeOut() {
 	for _, n := range d.inodes() {
 		n.clean()
 	}

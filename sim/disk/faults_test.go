@@ -431,3 +431,25 @@ func FuzzCrash(f *testing.F) {
 		require.True(t, slices.IsSortedFunc(d.Stored(), func(x, y disk.Extent) int { return len(x.Name) - len(y.Name) }))
 	})
 }
+
+// TestRoomThatIsNotFreeForGoodIsNotGivenAway: bytes that were cut off may come
+// back with the power, and then there must still be room for them. Found by
+// TestNoMoreIsEverStoredThanThereIsRoomFor.
+func TestRoomThatIsNotFreeForGoodIsNotGivenAway(t *testing.T) {
+	d := disk.New(disk.Options{Sector: sector, Capacity: 4})
+	fsys := d.Mount(nil)
+	a, err := fsys.Create("a")
+	require.NoError(t, err)
+	write(t, a, "aaaa", 0)
+	require.NoError(t, a.Truncate(0))
+	b, err := fsys.Create("b")
+	require.NoError(t, err)
+	write(t, b, "bbbb", 0)
+	d.CrashKeeping(func(p disk.Piece) int {
+		if p.Op == disk.OpTruncate && p.Name == "a" {
+			return 0
+		}
+		return p.Bytes
+	})
+	require.Equal(t, int64(4), d.Used())
+}

@@ -80,13 +80,8 @@ func (f *handle) WriteAt(p []byte, off int64) (int, error) {
 		f.write(p[:todo], off)
 	}
 	if struck && (kind == PowerFailure || kind == Death) {
+		d.end(kind)
 		todo, err = 0, ErrCrashed
-		if kind == PowerFailure {
-			d.crash(Draw)
-		} else {
-			d.counts.Kills++
-			d.die()
-		}
 	}
 	if err != nil {
 		return todo, f.m.failed(OpWrite, f.name, err)
@@ -102,6 +97,33 @@ func (d *Disk) free(n *inode, off int64) int64 {
 	return max(int64(len(n.cache))+max(d.o.Capacity-d.used, 0)-off, 0)
 }
 
+// claim makes sure that a file can grow by so many bytes without taking room
+// that a power failure could give back to what was there before: bytes that were
+// cut off or removed, but not for good yet. Where there is no other room, the
+// system writes everything out first, as journals do.
+func (d *Disk) claim(n *inode, bytes int64) {
+	if d.o.Capacity <= 0 || bytes <= 0 || n.links == 0 {
+		return
+	}
+	sum := bytes
+	for _, n := range d.inodes() {
+		sum += n.most()
+	}
+	if sum > d.o.Capacity {
+		d.writeOut()
+	}
+}
+
+// most is the largest size that the file has, or may have after a power failure.
+func (n *inode) most() int64 {
+	size := int64(max(len(n.cache), len(n.stored)))
+	for i := range n.dirty {
+		w := &n.dirty[i]
+		size = max(size, w.size, w.off+int64(len(w.data)))
+	}
+	return size
+}
+
 func (f *handle) write(p []byte, off int64) {
 	n := f.n
 	size, end := int64(len(n.cache)), off+int64(len(p))
@@ -112,6 +134,7 @@ func (f *handle) write(p []byte, off int64) {
 
 func (f *handle) resize(size int64) {
 	n := f.n
+	f.m.d.claim(n, size-int64(len(n.cache)))
 	if n.links > 0 {
 		f.m.d.used += size - int64(len(n.cache))
 	}
@@ -150,12 +173,8 @@ func (f *handle) Sync() error {
 		return nil
 	}
 	switch kind {
-	case PowerFailure:
-		d.crash(Draw)
-		err = ErrCrashed
-	case Death:
-		d.counts.Kills++
-		d.die()
+	case PowerFailure, Death:
+		d.end(kind)
 		err = ErrCrashed
 	default:
 		f.n.fail(d)

@@ -55,12 +55,8 @@ func (m *Mount) begin(op Op, name string, bytes int, f *handle) (kind Kind, stru
 		return kind, struck, nil
 	}
 	switch kind {
-	case PowerFailure:
-		d.crash(Draw)
-		err = ErrCrashed
-	case Death:
-		d.counts.Kills++
-		d.die()
+	case PowerFailure, Death:
+		d.end(kind)
 		err = ErrCrashed
 	case Full:
 		d.counts.NoSpace++
