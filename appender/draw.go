@@ -29,16 +29,18 @@ func (c *Control) draw(r *rule, s subject) bool {
 
 // key mixes what a draw depends on.
 func (c *Control) key(kind faultKind, s subject, before uint64) uint64 {
-	h := mix(c.seed + uint64(kind))
-	h = mix(h ^ (uint64(s.incarnation)<<8 | uint64(s.stream)))
-	h = mix(h ^ s.number)
-	return mix(h ^ before)
+	h := Mix(c.seed + uint64(kind))
+	h = Mix(h ^ (uint64(s.incarnation)<<8 | uint64(s.stream)))
+	h = Mix(h ^ s.number)
+	return Mix(h ^ before)
 }
 
-// mix is the output function of SplitMix64 after one step of its sequence
-// (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators",
-// OOPSLA 2014, figure 17, with Stafford's variant 13 of the constants).
-func mix(x uint64) uint64 {
+// Mix spreads every bit of x over all bits of what it returns: draws from a seed
+// and a counter are Mix(seed ^ Mix(counter)). It is the output function of
+// SplitMix64 after one step of its sequence (Steele, Lea and Flood, "Fast
+// Splittable Pseudorandom Number Generators", OOPSLA 2014, figure 17, with
+// Stafford's variant 13 of the constants), and a bijection.
+func Mix(x uint64) uint64 {
 	x += 0x9e3779b97f4a7c15
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb

@@ -157,7 +157,7 @@ func (r *Retry) delay(attempts int) time.Duration {
 	}
 	r.draws++
 	half := d / 2
-	return half + time.Duration(mix(mix(r.env.Seed)^r.draws)%uint64(d-half+1))
+	return half + time.Duration(Mix(Mix(r.env.Seed)^r.draws)%uint64(d-half+1))
 }
 
 // Stats counts what went through, and as Retried the attempts beyond the first.

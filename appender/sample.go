@@ -36,7 +36,7 @@ var (
 
 // NewSample samples what goes to inner.
 func NewSample(inner Appender, env Env, o SampleOptions) *Sample {
-	s := &Sample{dropping: dropping{wrapped: wrapped{inner: inner}}, limit: ^uint64(0), seed: mix(env.Seed), always: o.Always}
+	s := &Sample{dropping: dropping{wrapped: wrapped{inner: inner}}, limit: ^uint64(0), seed: Mix(env.Seed), always: o.Always}
 	if o.OneIn > 1 {
 		s.limit = ^uint64(0) / uint64(o.OneIn)
 	}
@@ -55,14 +55,14 @@ func (s *Sample) drawn(rec *Record) bool {
 		s.node, s.rest = rec.Node, rest
 		s.mixChain()
 	}
-	return mix(s.chain^rec.Seq) < s.limit
+	return Mix(s.chain^rec.Seq) < s.limit
 }
 
 // mixChain mixes the chain byte by byte: nothing rare needs to be quicker.
 func (s *Sample) mixChain() {
-	h := mix(s.seed ^ s.rest)
+	h := Mix(s.seed ^ s.rest)
 	for i := range len(s.node) {
-		h = mix(h ^ uint64(s.node[i]))
+		h = Mix(h ^ uint64(s.node[i]))
 	}
 	s.chain = h
 }

@@ -42,7 +42,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // checksum is that of b at an offset of a segment: the salt and the offset are
 // what it begins with, so that the same bytes elsewhere have another.
 func checksum(salt uint64, offset int64, b []byte) uint32 {
-	return crc32.Update(uint32(mix(salt^mix(uint64(offset)))), castagnoli, b)
+	return crc32.Update(uint32(appender.Mix(salt^appender.Mix(uint64(offset)))), castagnoli, b)
 }
 
 // segmentHeader opens a segment.

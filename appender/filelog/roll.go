@@ -224,7 +224,7 @@ func (l *Log) create(at mark, prevEnd int64) (File, segment, error) {
 	}
 	number := max(prev+1, l.next)
 	s := segment{
-		name: segmentName(number), number: number, salt: mix(l.env.Seed ^ mix(number^mix(l.env.Epoch^uint64(l.env.Incarnation)<<32))),
+		name: segmentName(number), number: number, salt: appender.Mix(l.env.Seed ^ appender.Mix(number^appender.Mix(l.env.Epoch^uint64(l.env.Incarnation)<<32))),
 		first: at.pos, last: at.pos, begin: framesBegin, end: framesBegin,
 	}
 	h := segmentHeader{number: number, prev: prev, salt: s.salt, first: at.pos, head: at.head, prevEnd: prevEnd, durable: l.safe.pos}
@@ -406,13 +406,4 @@ func (l *Log) retain() {
 		l.older -= s.end
 		l.segs = append(l.segs[:0], l.segs[1:]...)
 	}
-}
-
-// mix is the output function of SplitMix64 (Steele, Lea and Flood, OOPSLA
-// 2014).
-func mix(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+
+	"meshsim/appender"
 )
 
 // Options shape a [Check]. The zero value of each field means its default.
@@ -87,7 +89,7 @@ func Check(ctx context.Context, cfg Config, o Options) (*Report, error) {
 			return nil, fmt.Errorf("laws: opening %s: %w", cfg.Name, err)
 		}
 		for v.Lacks == "" && v.Cases < o.Cases && v.Broken == nil && ctx.Err() == nil {
-			t := &tape{seed: mix(o.Seed^mix(hash(l.Name))) + uint64(v.Cases), size: 1 + 100*v.Cases/o.Cases}
+			t := &tape{seed: appender.Mix(o.Seed^appender.Mix(hash(l.Name))) + uint64(v.Cases), size: 1 + 100*v.Cases/o.Cases}
 			v.Cases++
 			if v.Broken = broken(l.Check(cfg, t)); v.Broken != nil {
 				v.Broken = shrink(l, cfg, t.drawn, v.Broken)
@@ -140,7 +142,7 @@ func (t *tape) next() uint64 {
 	switch {
 	case !t.playing:
 		t.n++
-		x = mix(t.seed ^ mix(t.n))
+		x = appender.Mix(t.seed ^ appender.Mix(t.n))
 	case len(t.drawn) < len(t.play):
 		x = t.play[len(t.drawn)]
 	}
@@ -244,13 +246,4 @@ func hash(s string) uint64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(s))
 	return h.Sum64()
-}
-
-// mix is the output function of SplitMix64 (Steele, Lea and Flood, OOPSLA
-// 2014).
-func mix(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
 }

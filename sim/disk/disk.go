@@ -238,20 +238,11 @@ func (d *Disk) Digest() uint64 {
 // draw returns the next number of the disk's stream.
 func (d *Disk) draw() uint64 {
 	d.draws++
-	return mix(d.o.Seed ^ mix(d.draws))
+	return appender.Mix(d.o.Seed ^ appender.Mix(d.draws))
 }
 
 // below draws from 0 to n-1.
 func (d *Disk) below(n int) int { return int(d.draw() % uint64(n)) }
-
-// mix is the output function of SplitMix64 (Steele, Lea and Flood, OOPSLA
-// 2014).
-func mix(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
-}
 
 // store applies a piece of a write to what is on the disk.
 func (n *inode) store(w *write, from, to int) {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"meshsim/appender"
 	"meshsim/appender/filelog"
 	"meshsim/sim/disk"
 )
@@ -14,7 +15,7 @@ type source uint64
 
 func (s *source) next() uint64 {
 	*s += 0x9e3779b97f4a7c15
-	return mix(uint64(*s))
+	return appender.Mix(uint64(*s))
 }
 
 // below draws from 0 to n-1.

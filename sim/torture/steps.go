@@ -86,7 +86,7 @@ func (w *world) tryOpen() (opened bool, err error) {
 
 func (w *world) env() appender.Env {
 	return appender.Env{
-		Node: "n1", Incarnation: w.incarnation(), Epoch: w.epoch, Seed: mix(w.p.seed ^ purposeSalt), Clock: &w.clock,
+		Node: "n1", Incarnation: w.incarnation(), Epoch: w.epoch, Seed: appender.Mix(w.p.seed ^ purposeSalt), Clock: &w.clock,
 	}
 }
 

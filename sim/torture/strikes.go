@@ -1,10 +1,13 @@
 package torture
 
-import "meshsim/sim/disk"
+import (
+	"meshsim/appender"
+	"meshsim/sim/disk"
+)
 
 // crash is a power failure whose draws are the step's own.
 func (w *world) crash(s *step) {
-	src := source(mix(s.seed ^ purposeCrash))
+	src := source(appender.Mix(s.seed ^ purposeCrash))
 	switch s.how {
 	case cutLose:
 		w.d.Crash(disk.LoseAll)

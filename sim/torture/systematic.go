@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"meshsim/appender"
 	"meshsim/appender/filelog"
 	"meshsim/sim/disk"
 )
@@ -62,14 +63,14 @@ var policies = [...]settings{
 // batches of several sizes, one larger than a segment, a flush, orderly and other
 // ends, a change of segments.
 func basePlan(seed uint64, base int) *plan {
-	p := &plan{seed: mix(seed ^ uint64(base)), sector: disk.DefaultSector, o: policies[base]}
+	p := &plan{seed: appender.Mix(seed ^ uint64(base)), sector: disk.DefaultSector, o: policies[base]}
 	p.o.segment, p.o.maxRecord = filelog.MinSegmentBytes, 6000
 	for i, s := range []step{
 		{act: actAppend, n: 1, size: 40}, {act: actAppend, n: 3, size: 100}, {act: actFlush}, {act: actAppend, n: 2, size: 60},
 		{act: actClose}, {act: actAppend, n: 5, size: 40}, {act: actKill}, {act: actAppend, n: 3, size: 1300}, {act: actFlush},
 		{act: actAppend, n: 4, size: 1500}, {act: actAppend, n: 2, size: 30}, {act: actAppend, n: 1, size: 600},
 	} {
-		s.seed = mix(p.seed ^ uint64(i))
+		s.seed = appender.Mix(p.seed ^ uint64(i))
 		p.steps = append(p.steps, s)
 	}
 	return p
@@ -150,7 +151,7 @@ func (v *variants) call(op disk.Op, pieces []disk.Piece) {
 	for i := range sets {
 		mask := uint64(i)
 		if sets < 1<<min(len(pieces), 30) {
-			mask = mix(v.p.seed ^ mix(uint64(v.calls)<<32^mask))
+			mask = appender.Mix(v.p.seed ^ appender.Mix(uint64(v.calls)<<32^mask))
 		}
 		trap(cutMask, mask)
 	}

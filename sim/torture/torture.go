@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"meshsim/appender"
 )
 
 // Kind is what a case is about most: where its faults come from. Every kind has
@@ -155,7 +157,7 @@ func campaign(ctx context.Context, o Options, n int, run func(i int) (outcome, *
 					var c outcome
 					c, failure = run(i)
 					part.Kinds[c.kind].add(&c.tally)
-					part.Digest += mix(c.digest ^ mix(uint64(i)))
+					part.Digest += appender.Mix(c.digest ^ appender.Mix(uint64(i)))
 					ran++
 				}
 				mu.Lock()
@@ -193,13 +195,4 @@ func Case(seed uint64) (Kind, Tally, error) {
 		return c.kind, c.tally, failure
 	}
 	return c.kind, c.tally, nil
-}
-
-// mix is the output function of SplitMix64 (Steele, Lea and Flood, OOPSLA
-// 2014).
-func mix(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
 }

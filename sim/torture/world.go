@@ -65,7 +65,7 @@ type world struct {
 func newWorld(p *plan, open openLog) *world {
 	return &world{
 		p: p, opener: open, o: p.o, next: p.o,
-		d: disk.New(disk.Options{Seed: mix(p.seed ^ purposeDisk), Sector: p.sector, Tear: p.tear}),
+		d: disk.New(disk.Options{Seed: appender.Mix(p.seed ^ purposeDisk), Sector: p.sector, Tear: p.tear}),
 	}
 }
 
@@ -171,7 +171,7 @@ func (w *world) last() error {
 			return fmt.Errorf(healed+"%w", err)
 		}
 	}
-	w.digest = mix(w.digest ^ w.d.Digest())
+	w.digest = appender.Mix(w.digest ^ w.d.Digest())
 	w.m.tally.Calls = w.fs.calls
 	w.m.tally.Faults = w.faults()
 	return nil
@@ -224,7 +224,7 @@ func (w *world) within(call func()) (struck bool) {
 // note makes numbers part of the digest.
 func (w *world) note(xs ...uint64) {
 	for _, x := range xs {
-		w.digest = mix(w.digest ^ x)
+		w.digest = appender.Mix(w.digest ^ x)
 	}
 }
 

@@ -151,17 +151,13 @@ func (a *app) cat(ctx context.Context, where string, s *selection) error {
 	if err != nil {
 		return err
 	}
-	ar, err := openArchive(where, &s.servers)
+	ctx, release := quietlyInterruptible(ctx)
+	defer release()
+	ar, all, err := s.open(ctx, where)
 	if err != nil {
 		return err
 	}
 	defer ar.close()
-	ctx, release := quietlyInterruptible(ctx)
-	defer release()
-	all, err := ar.chains(ctx)
-	if err != nil {
-		return cannotRead(ctx, err)
-	}
 	chosen := s.choose(all)
 	if len(chosen) == 0 {
 		return s.nothing(ar, all)
@@ -219,6 +215,20 @@ func (a *app) damaged(err error) bool {
 func isDamage(err error) bool {
 	var bad *filelog.CorruptError
 	return errors.As(err, &bad)
+}
+
+// open opens what the words DIR|URL name, and lists the chains in it.
+func (s *selection) open(ctx context.Context, where string) (archive, []chain, error) {
+	ar, err := openArchive(where, &s.servers)
+	if err != nil {
+		return nil, nil, err
+	}
+	all, err := ar.chains(ctx)
+	if err != nil {
+		ar.close()
+		return nil, nil, cannotRead(ctx, err)
+	}
+	return ar, all, nil
 }
 
 // cannotRead is an archive that could not be opened: the place is wrong, or what

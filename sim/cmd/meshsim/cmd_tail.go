@@ -52,17 +52,13 @@ func (a *app) tail(ctx context.Context, where string, s *selection, last int) er
 	if err != nil {
 		return err
 	}
-	ar, err := openArchive(where, &s.servers)
+	ctx, release := quietlyInterruptible(ctx)
+	defer release()
+	ar, all, err := s.open(ctx, where)
 	if err != nil {
 		return err
 	}
 	defer ar.close()
-	ctx, release := quietlyInterruptible(ctx)
-	defer release()
-	all, err := ar.chains(ctx)
-	if err != nil {
-		return cannotRead(ctx, err)
-	}
 	if _, remote := ar.(*streams); len(s.choose(all)) == 0 && (len(all) > 0 || remote) {
 		return s.nothing(ar, all)
 	}
