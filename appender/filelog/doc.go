@@ -29,7 +29,11 @@
 //     (TestATornTailIsCutOffAndReported, TestWhatIsTornIsCutOffARealFile).
 //  4. Damage elsewhere is reported with file, offset and records, by opening and in
 //     the place of the records by reading, which yields the others
-//     (TestABitThatTurnsIsReported, TestDamageOfAnOpenLogIsReportedByReplay).
+//     (TestABitThatTurnsIsReported, TestASegmentWithoutAHeaderIsReportedByEveryReader,
+//     TestDamageOfAnOpenLogIsReportedByReplay), for as long as it is there
+//     (TestDamageThatWasFoundStaysDamage), and nothing else is
+//     (TestWhatBecomesOfDroppedSegmentsIsNoDamage,
+//     TestASegmentThatHoldsNothingIsNotMissed, TestASegmentThatWasBeingMadeIsNotMissed).
 //     Whatever a directory holds, nothing is read that was never written
 //     (FuzzDamage, FuzzOpen, FuzzRecords).
 //  5. A call that finds the disk full, or fails otherwise, stores nothing, or says
@@ -41,6 +45,7 @@
 //  7. Retention is exact in what is read, takes one segment more on the disk once
 //     what replaced it is durable, and removes whole segments by bytes and age
 //     (TestRetentionIsExactAndTakesOneSegmentMore,
+//     TestALogThatDoesNotSyncGivesRoomBack,
 //     TestBytesAreRetainedBySegments, TestWhatIsOldGoes,
 //     TestRetentionTriesAgainWhatItCannotRemove).
 //  8. Concurrent callers keep their order, share syncs, and are told the truth each

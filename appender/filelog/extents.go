@@ -72,14 +72,16 @@ func (r *reader) link(list []extent) ([]extent, error) {
 				continue
 			}
 		}
-		if next != nil && !next.unreadable {
+		switch {
+		case behind != nil && behind.header.prev == x.number:
+			x.limit, x.next = behind.header.prevEnd, behind.header.first
+		case next != nil && !next.unreadable:
 			x.next = next.header.first
 			if behind != nil || x.unreadable {
 				x.limit = x.size
 			}
-		}
-		if behind != nil && behind.header.prev == x.number {
-			x.limit, x.next = behind.header.prevEnd, behind.header.first
+		case x.unreadable && behind != nil:
+			x.limit, x.next = x.size, behind.header.first
 		}
 		if made && !x.unreadable {
 			behind = x

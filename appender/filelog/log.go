@@ -83,12 +83,15 @@ type segment struct {
 	begin  int64
 	end    int64
 	newest uint64 // TimeMs of its last record
+	// illegible: its header is damaged, and nothing tells what was in it.
+	illegible bool
 }
 
 // loose is a segment that was left without a sync, under [SyncNever].
 type loose struct {
 	name string
-	err  error // its sync has failed
+	last uint64 // position behind its last record
+	err  error  // its sync has failed
 }
 
 var (

@@ -131,9 +131,8 @@ func (l *Log) declare(lax bool) error {
 // adopt makes what was found the log's, and leaves nothing behind that does not
 // count.
 func (l *Log) adopt(c *chain) error {
-	fsys := l.o.FS
 	for _, s := range c.segs {
-		seg := segment{name: s.name, number: s.number, salt: s.header.salt, newest: s.newest, begin: framesBegin}
+		seg := segment{name: s.name, number: s.number, salt: s.header.salt, newest: s.newest, begin: framesBegin, illegible: s.unreadable && s.ends <= 0}
 		if !s.unreadable {
 			seg.first, seg.last, seg.end = s.header.first, s.last().last, s.last().end
 		} else if n := len(l.segs); n > 0 {
@@ -145,24 +144,13 @@ func (l *Log) adopt(c *chain) error {
 		}
 		l.segs = append(l.segs, seg)
 	}
-	// The newest first: what a crash leaves of this is a log that is torn at
-	// the same place.
-	for i := len(c.surplus) - 1; i >= 0; i-- {
-		s := c.surplus[i]
-		if !s.unmade {
-			l.found.torn(fsys.Path(s.name), 0, s.size)
-		}
-		if err := fsys.Remove(s.name); err != nil {
-			return fmt.Errorf("filelog: removing what is torn: %w", err)
-		}
-	}
-	if len(c.surplus) > 0 {
-		if err := fsys.SyncDir(); err != nil {
-			return fmt.Errorf("filelog: removing what is torn: %w", err)
+	damaged := len(c.report.Damage) > 0
+	if !damaged {
+		if err := l.clear(c); err != nil { // first, for the room
+			return err
 		}
 	}
 	l.at = mark{pos: c.last, head: c.head}
-	sealed := true
 	if err := l.secure(c); err != nil {
 		return err
 	}
@@ -171,7 +159,8 @@ func (l *Log) adopt(c *chain) error {
 			return err
 		}
 	}
-	if l.file == nil {
+	made := l.file == nil
+	if made {
 		prevEnd := int64(0)
 		if n := len(l.segs); n > 0 {
 			prevEnd = l.segs[n-1].end
@@ -183,18 +172,45 @@ func (l *Log) adopt(c *chain) error {
 			return err
 		}
 		l.file, l.segs = file, append(l.segs, seg)
-		sealed = len(l.segs) == 1
 	}
 	l.safe, l.kept, l.firm = l.at, l.at, l.at
 	for i := range l.segs[:len(l.segs)-1] {
 		l.older += l.segs[i].end
 	}
-	if !sealed {
-		if err := l.seal(); err != nil { // so that the segment counts from here on
+	if made && len(l.segs) > 1 || !made && l.at.off > framesBegin && !l.sealed {
+		// So that a new segment counts from here on, and that all that was found is
+		// known to be durable, whatever becomes of the segments that told of it.
+		if err := l.seal(); err != nil && (made || damaged || errors.Is(err, ErrSync)) {
+			return err
+		}
+	}
+	if damaged {
+		if err := l.clear(c); err != nil {
 			return err
 		}
 	}
 	l.found.Segments = len(l.segs)
+	return nil
+}
+
+// clear removes the segments that do not count. The newest first: what a crash
+// leaves of this is a log that is torn at the same place.
+func (l *Log) clear(c *chain) error {
+	fsys := l.o.FS
+	for _, s := range slices.Backward(c.surplus) {
+		if !s.unmade {
+			l.found.torn(fsys.Path(s.name), 0, s.size)
+		}
+		if err := fsys.Remove(s.name); err != nil {
+			return fmt.Errorf("filelog: removing what is torn: %w", err)
+		}
+	}
+	if len(c.surplus) == 0 {
+		return nil
+	}
+	if err := fsys.SyncDir(); err != nil {
+		return fmt.Errorf("filelog: removing what is torn: %w", err)
+	}
 	return nil
 }
 

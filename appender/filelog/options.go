@@ -102,7 +102,9 @@ const (
 func SyncAlways() SyncPolicy { return SyncPolicy{} }
 
 // SyncNever leaves it to the operating system: what is acknowledged survives
-// the death of the process, and is lost with the power.
+// the death of the process, and is lost with the power. A log that drops what
+// Flush or an earlier Close made durable syncs when it begins a new segment: or
+// it could not give the room back.
 func SyncNever() SyncPolicy { return SyncPolicy{kind: syncNever} }
 
 // SyncEvery syncs with the append by which n records or more are unsynced.

@@ -45,6 +45,9 @@ type chain struct {
 	told       uint64     // position of the oldest record, as far as what counts tells
 	lastSeq    uint64
 	report     Recovery
+	// upTo is, for reports without a length, the position up to which records that
+	// are dropped take the report with them.
+	upTo map[*CorruptError]uint64
 	// surplus are those behind a torn end, and blank ones.
 	surplus []*scanned
 }
@@ -59,7 +62,7 @@ type chain struct {
 // lax says that not even the headers of segments were synced before frames were
 // written behind them.
 func judge(fsys FS, all []*scanned, lax bool) *chain {
-	c := &chain{}
+	c := &chain{upTo: map[*CorruptError]uint64{}}
 	all = slices.DeleteFunc(all, func(s *scanned) bool {
 		none := s.blank || s.unmade
 		if none {
@@ -69,22 +72,35 @@ func judge(fsys FS, all []*scanned, lax bool) *chain {
 		}
 		return none
 	})
-	// From the newest to the oldest: what does everything behind know?
-	known := make([][]knowledge, len(all))
-	var k knowledge
-	for i := len(all) - 1; i >= 0; i-- {
-		known[i] = make([]knowledge, len(all[i].spans))
-		for j := len(all[i].spans) - 1; j >= 0; j-- {
-			sp := &all[i].spans[j]
-			k.durable, k.head = max(k.durable, sp.durable), max(k.head, sp.head)
-			known[i][j] = k
-		}
-	}
-	pos := c.walk(fsys, all, known, lax)
-	c.last = pos
-	c.front(fsys, k)
+	known, most := know(all, lax)
+	c.last = c.walk(fsys, all, known, lax)
+	c.front(fsys, most)
 	c.report.First, c.report.Records, c.report.Segments = c.head, c.last-c.head, len(c.segs)
 	return c
+}
+
+// know goes from the newest to the oldest: what does everything from a span on
+// know? most is all of it.
+func know(all []*scanned, lax bool) (known [][]knowledge, most knowledge) {
+	known = make([][]knowledge, len(all))
+	var k knowledge
+	var behind *span
+	hidden := false // a segment that nobody can read is in between
+	for i, s := range slices.Backward(all) {
+		known[i] = make([]knowledge, len(s.spans))
+		hidden = hidden || s.unreadable
+		for j := len(s.spans) - 1; j >= 0; j-- {
+			sp := &s.spans[j]
+			if behind != nil && behind.first > max(sp.last, k.head) && k.durable <= sp.last && (lax || !hidden) {
+				k.head = 0 // it will be cut off, and what it dropped is dropped no more
+			}
+			k.durable, k.head = max(k.durable, sp.durable), max(k.head, sp.head)
+			most.durable, most.head = max(most.durable, sp.durable), max(most.head, sp.head)
+			known[i][j] = k
+			behind, hidden = sp, false
+		}
+	}
+	return known, most
 }
 
 // walk goes from span to span, and returns the position behind the last that
@@ -94,18 +110,13 @@ func (c *chain) walk(fsys FS, all []*scanned, known [][]knowledge, lax bool) (po
 	begun := false
 	for i, s := range all {
 		if s.unreadable {
-			if nothingMissed(all[i+1:], pos) {
-				c.segs = append(c.segs, s) // a failed sync has left nothing of it
-				continue
-			}
-			if lax && c.knownBehind(known, i) <= pos {
-				c.surplus = append(c.surplus, all[i:]...)
+			e, ended := c.headless(fsys, all, i, pos, knownBehind(known, i), lax)
+			if ended {
 				return pos
 			}
-			lost = c.damaged(&CorruptError{
-				Path: fsys.Path(s.name), First: pos, Seq: c.lastSeq, Reason: "the segment's header is not whole",
-			})
-			c.segs = append(c.segs, s)
+			if e != nil {
+				lost = e
+			}
 			continue
 		}
 		if begun && !s.entered() && s.header.first < pos {
@@ -114,12 +125,15 @@ func (c *chain) walk(fsys FS, all []*scanned, known [][]knowledge, lax bool) (po
 			continue
 		}
 		s.mend = s.hurt
-		unsynced := lax && known[i][0].durable <= s.header.first || s.last().last == s.header.first && nothingMissed(all[i+1:], s.header.first)
+		unsynced := lax && known[i][0].durable <= s.header.first ||
+			s.last().last == s.header.first && nothingMissed(all[i+1:], s.header.first) ||
+			!s.entered() && s.ends < 0 // it was being made
 		if s.hurt && !unsynced {
-			c.damaged(&CorruptError{
+			e := c.damaged(&CorruptError{
 				Path: fsys.Path(s.name), First: s.header.first, Seq: c.lastSeq,
 				Reason: "one of the two copies of the segment's header is not whole; nothing is lost by it",
 			})
+			c.upTo[e] = max(s.last().last, 1)
 		}
 		for j := range s.spans {
 			sp := &s.spans[j]
@@ -151,13 +165,39 @@ func (c *chain) walk(fsys FS, all []*scanned, known [][]knowledge, lax bool) (po
 	return pos
 }
 
+// headless decides what the i-th segment is, whose header is not whole: what is in
+// front of it ends at pos. It returns what it reports, and whether nothing from it
+// on counts.
+func (c *chain) headless(fsys FS, all []*scanned, i int, pos uint64, behind knowledge, lax bool) (_ *CorruptError, ended bool) {
+	s := all[i]
+	unsynced := lax && s.ends != 0 && behind.durable <= pos
+	switch {
+	case s.ends >= framesBegin && nothingMissed(all[i+1:], pos):
+		c.segs = append(c.segs, s) // a failed sync has left nothing of it
+		return nil, false
+	case unsynced && nothingMissed(all[i+1:], behind.head):
+		s.unmade = true // it was dropped before it was synced
+		c.surplus = append(c.surplus, s)
+		return nil, false
+	case unsynced:
+		c.surplus = append(c.surplus, all[i:]...)
+		return nil, true
+	}
+	e := c.damaged(&CorruptError{
+		Path: fsys.Path(s.name), First: pos, Seq: c.lastSeq, Reason: "the segment's header is not whole",
+	})
+	c.upTo[e] = pos + 1
+	c.segs = append(c.segs, s)
+	return e, false
+}
+
 // front compares where the log begins with where it is to begin.
 func (c *chain) front(fsys FS, known knowledge) {
 	c.head = min(c.head, c.last)
 	// What was lost, but would be dropped by now, is not missed.
 	c.report.Damage = slices.DeleteFunc(c.report.Damage, func(e *CorruptError) bool {
 		if e.Records == 0 {
-			return false
+			return c.upTo[e] <= c.head
 		}
 		if dropped := min(max(c.head, e.First)-e.First, e.Records); dropped > 0 {
 			e.First, e.Records = e.First+dropped, e.Records-dropped
@@ -198,14 +238,14 @@ func nothingMissed(behind []*scanned, pos uint64) bool {
 // knowledge is the most that anything from a span on says.
 type knowledge struct{ durable, head uint64 }
 
-// knownBehind is what the segments behind the i-th know to be durable.
-func (c *chain) knownBehind(known [][]knowledge, i int) uint64 {
+// knownBehind is what the segments behind the i-th know.
+func knownBehind(known [][]knowledge, i int) knowledge {
 	for _, k := range known[i+1:] {
 		if len(k) > 0 {
-			return k[0].durable
+			return k[0]
 		}
 	}
-	return 0
+	return knowledge{}
 }
 
 func (c *chain) damaged(e *CorruptError) *CorruptError {

@@ -66,6 +66,9 @@ type reader struct {
 	in   uint64
 	off  int64
 	last uint64
+	// illegible is the number of the last segment without a whole header that was
+	// reported.
+	illegible uint64
 	// again: what is missing is being looked for once more.
 	again bool
 }
@@ -108,7 +111,14 @@ func (r *reader) round(ctx context.Context) error {
 	}
 	for i := range extents {
 		x := &extents[i]
-		if x.limit >= 0 && x.next <= r.pos {
+		switch {
+		case x.unreadable && x.number <= r.illegible:
+			continue
+		case x.unreadable && x.limit <= 0:
+			// Nothing tells how much was in it, see scanned.ends: it is reported,
+			// once, though none seems to be missing.
+			r.illegible = x.number
+		case x.limit >= 0 && x.next <= r.pos:
 			continue
 		}
 		if err := r.segment(ctx, x); err != nil {

@@ -40,19 +40,57 @@ func TestRetentionIsExactAndTakesOneSegmentMore(t *testing.T) {
 			n += k
 			holds(t, l, records(n+1-min(n, uint64(capacity)), n))
 			require.Equal(t, n-min(n, uint64(capacity)), l.Dropped())
+			// A record takes 160 bytes at most, with its share of the frame. What was
+			// durable is there until the next segment is begun.
+			_, all := bytesOf(t, fsys)
+			require.LessOrEqual(t, all, 160*capacity+4*filelog.MinSegmentBytes)
 			if rapid.IntRange(0, 9).Draw(t, "reopen") == 0 {
 				require.NoError(t, l.Close())
 				l = open(t, o)
 				require.Equal(t, n-min(n, uint64(capacity)), l.Dropped())
 			}
 		}
-		// What was durable goes once what replaced it is. A record takes 160 bytes at
-		// most, with its share of the frame.
+		// What was durable goes once what replaced it is.
 		require.NoError(t, l.Flush(ctx))
 		_, all := bytesOf(t, fsys)
 		require.LessOrEqual(t, all, 160*capacity+2*filelog.MinSegmentBytes)
 		require.NoError(t, l.Close())
 	})
+}
+
+// TestALogThatDoesNotSyncGivesRoomBack: what was durable, and is dropped, goes
+// although nothing asks for a sync, and even if one segment can never be made
+// safe.
+func TestALogThatDoesNotSyncGivesRoomBack(t *testing.T) {
+	t.Parallel()
+	disk, failing := memory(), false
+	fsys := &watched{FS: disk, sync: func(name string) error {
+		names, err := disk.List()
+		require.NoError(t, err)
+		if failing && name != names[len(names)-2] { // behind it is the file that says so
+			failing = false
+			return errBroken // a segment that was left is synced at last
+		}
+		return nil
+	}}
+	o := filelog.Options{FS: fsys, SegmentBytes: filelog.MinSegmentBytes, MaxRecords: 100, Sync: filelog.SyncNever()}
+	l := open(t, o)
+	n, most := uint64(0), 4
+	more := func(batches int) {
+		for range batches {
+			store(t, l, records(n+1, n+5)...)
+			n += 5
+			require.LessOrEqual(t, segments(t, fsys), most)
+		}
+	}
+	more(40)
+	require.NoError(t, l.Close())
+	o.MaxRecords, most, failing = 500, 20, true // until it is full, nothing is synced
+	l = open(t, o)
+	more(800)
+	require.False(t, failing)
+	holds(t, l, records(n-499, n))
+	require.NoError(t, l.Close())
 }
 
 // TestBytesAreRetainedBySegments: the oldest go as soon as all together are

@@ -124,12 +124,17 @@ func (l *Log) syncFile(nameless bool) error {
 	return l.o.FS.SyncDir()
 }
 
-// settleLoose syncs the segments that were left without a sync. One that fails
-// is not synced again: what it holds is never safe any more, and no sync
-// succeeds while it is there. The caller holds syncing.
+// settleLoose syncs the segments that were left without a sync, unless all that
+// is in them was dropped. One that fails is not synced again: what it holds is
+// never safe any more, and no sync succeeds until it is dropped. The caller holds
+// syncing.
 func (l *Log) settleLoose() error {
 	for len(l.loose) > 0 {
 		s := &l.loose[0]
+		if s.last <= l.oldest.Load() {
+			l.loose = l.loose[1:]
+			continue
+		}
 		f, err := l.o.FS.Open(s.name)
 		switch {
 		case err == nil && s.err == nil:
@@ -182,8 +187,8 @@ func (l *Log) roll() error {
 		return nil
 	}
 	old := &l.segs[len(l.segs)-1]
-	if l.o.Sync.kind != syncNever && l.at.pos > l.safe.pos {
-		if err := l.file.Sync(); err != nil {
+	if l.at.pos > l.safe.pos && (l.o.Sync.kind != syncNever || l.stuck() && l.settleLoose() == nil) {
+		if err := l.syncFile(l.nameless); err != nil {
 			l.poison = err
 			return l.carry(l.at)
 		}
@@ -194,7 +199,7 @@ func (l *Log) roll() error {
 		return err
 	}
 	if l.at.pos > l.safe.pos {
-		l.loose = append(l.loose, loose{name: old.name})
+		l.loose = append(l.loose, loose{name: old.name, last: old.last})
 	}
 	l.turn(file, seg)
 	l.at = mark{off: framesBegin, pos: l.at.pos, head: l.at.head}
@@ -389,16 +394,29 @@ func (l *Log) tooOld(s *segment) bool {
 	return s.newest < uint64(max(l.env.Clock.Wall().Add(-l.o.MaxAge).UnixMilli(), 0))
 }
 
+// promised reports whether a segment has something that is durable: records, or
+// the last that tells of them.
+func (l *Log) promised(s *segment) bool { return l.safe.pos > 0 && s.first <= l.safe.pos }
+
+// stuck reports whether the oldest segment is there only because that it was
+// dropped is not durable. The caller holds mu.
+func (l *Log) stuck() bool {
+	s := &l.segs[0]
+	return s.last <= l.firm.head && l.promised(s) && s.last > l.safe.head
+}
+
 // retain removes the segments that hold nothing that is retained. One with
-// durable records goes only once that they are not retained is durable as well:
-// or a power failure would take both them and what replaced them. The caller
-// holds mu.
+// something durable goes only once that it is not retained is durable as well:
+// or a power failure would take both it and what replaced it. The caller holds
+// mu.
 func (l *Log) retain() {
 	for len(l.segs) > 1 {
 		s := &l.segs[0]
-		promised := s.first < l.safe.pos
-		if s.last > l.firm.head || promised && s.last > l.safe.head {
+		if s.last > l.firm.head || l.promised(s) && s.last > l.safe.head {
 			return
+		}
+		if s.illegible && s.last == l.firm.head {
+			return // nothing behind it was dropped: it may hold what is retained
 		}
 		if err := l.o.FS.Remove(s.name); err != nil && !gone(err) {
 			return // it is tried again

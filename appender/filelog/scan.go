@@ -176,7 +176,11 @@ type scanned struct {
 	unreadable, blank bool
 	written           bool // something stands behind the header
 	unmade            bool // it never became part of the log
-	hurt, mend        bool // one copy of the header is not whole; and is to be made so
+	// ends is where the one behind says that it ends; -1 if none does, and 0 if that
+	// was made by an opening that found it unreadable: then positions do not tell
+	// what is missing.
+	ends       int64
+	hurt, mend bool // one copy of the header is not whole; and is to be made so
 }
 
 // last is the last span; there is always one.
@@ -194,15 +198,11 @@ func scanAll(fsys FS) ([]*scanned, error) {
 		if !ok {
 			continue
 		}
-		s := &scanned{name: name, number: n}
+		s := &scanned{name: name, number: n, ends: -1}
 		if err := s.readHeader(fsys); err != nil {
 			return nil, err
 		}
 		all = append(all, s)
-	}
-	if n := len(all); n > 0 && all[n-1].hurt && all[n-1].size <= framesBegin {
-		// Half a header, and nothing behind it: it was being made.
-		all[n-1].unreadable, all[n-1].blank, all[n-1].spans = true, true, nil
 	}
 	// A segment ends where the one behind it says, if that was ever written to:
 	// one that could not be made, and could not be removed or came back with the
@@ -214,23 +214,23 @@ func scanAll(fsys FS) ([]*scanned, error) {
 		named := behind != nil && behind.header.prev == s.number
 		switch {
 		case named:
-			limit = behind.header.prevEnd
+			limit, s.ends = behind.header.prevEnd, behind.header.prevEnd
 		case behind != nil:
 			upTo = behind.header.first // the one that told where it ends was dropped
 		}
 		if err := s.readFrames(fsys, limit, upTo); err != nil {
 			return nil, err
 		}
-		if s.unreadable {
-			continue
-		}
-		if named || s.entered() {
+		switch {
+		case named && !s.unreadable || s.entered():
 			behind = s // named, it was made, though all of its frames were taken back
-		} else {
+		case !named:
 			// One that came later was not made behind it.
 			s.unmade = least < s.number
 		}
-		least = min(least, s.header.prev)
+		if !s.unreadable {
+			least = min(least, s.header.prev)
+		}
 	}
 	return all, nil
 }

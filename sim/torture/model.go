@@ -112,6 +112,12 @@ func (m *model) mayBeDamaged(pos uint64) bool {
 	return m.flipped || pos < m.hurt || pos < m.end() && (m.entries[pos].doubt || m.entries[pos].lost)
 }
 
+// mayReport reports whether there may be such a report of damage: one without a
+// length may be of a segment that once held something.
+func (m *model) mayReport(d *filelog.CorruptError) bool {
+	return m.mayBeDamaged(d.First) || m.hurtOnce && d.Records == 0
+}
+
 // syncFailed notes that a sync failed: what was not durable may be gone.
 func (m *model) syncFailed() {
 	m.shaky, m.unread = true, true
@@ -125,8 +131,8 @@ func (m *model) syncFailed() {
 type found struct {
 	first uint64
 	recs  []appender.Record // Seq 0 stands for one that is reported lost
-	// blank: damage was reported whose length is not known, behind the last.
-	blank bool
+	// blank is damage that was reported without a length, if there is any.
+	blank *filelog.CorruptError
 }
 
 func (f *found) end() uint64 { return f.first + uint64(len(f.recs)) }
@@ -143,7 +149,9 @@ func collect(seq iter.Seq2[appender.Record, error], first uint64, limit int) (*f
 			if corrupt.Records > uint64(limit) {
 				return f, fmt.Errorf("reading reports more lost than there ever was: %w", err)
 			}
-			f.blank = f.blank || corrupt.Records == 0
+			if corrupt.Records == 0 {
+				f.blank = corrupt
+			}
 			f.recs = append(f.recs, make([]appender.Record, corrupt.Records)...)
 			continue
 		}
@@ -164,6 +172,9 @@ func collect(seq iter.Seq2[appender.Record, error], first uint64, limit int) (*f
 // compare checks what was read against the entries, from the first read on, and
 // marks what is lost.
 func (m *model) compare(f *found) error {
+	if f.blank != nil && !m.mayReport(f.blank) {
+		return fmt.Errorf("damage is reported, and none was done: %w", f.blank)
+	}
 	for i, rec := range f.recs {
 		pos := f.first + uint64(i)
 		if pos >= m.end() {
@@ -228,7 +239,7 @@ func (m *model) opened(f *found, l log, exact bool) error {
 		return err
 	}
 	for _, d := range r.Damage {
-		if !m.mayBeDamaged(d.First) && !(m.hurtOnce && d.Records == 0) {
+		if !m.mayReport(d) {
 			return fmt.Errorf("recovery tells of damage, and none was done: %w", d)
 		}
 	}

@@ -136,7 +136,7 @@ func (w *world) tail() error {
 			switch {
 			case errors.As(e, &corrupt):
 				hurt = true
-				if !m.mayBeDamaged(corrupt.First) {
+				if !m.mayReport(corrupt) {
 					bad = fmt.Errorf("it reports damage, and none was done: %w", e)
 				}
 				pos, known = corrupt.First+corrupt.Records, corrupt.Records > 0
