@@ -38,6 +38,7 @@ const (
 	purposeCopyJitter
 	purposeStray // how far a reordered message strays
 	purposeStrike
+	purposeTrip // whether an append's latency passes before it is stored, or behind
 )
 
 // network is the mesh's links and what is wrong with them. In simulation one

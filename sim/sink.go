@@ -2,6 +2,8 @@ package sim
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"meshsim/appender"
 	"meshsim/sim/trace"
@@ -60,8 +62,13 @@ func (r *recorder) store(ctx context.Context, recs []appender.Record, batch bool
 	if !r.own.enter() {
 		return 0, appender.ErrClosed
 	}
-	if err = r.begin(ctx, len(recs)); err == nil {
+	r.node.tried.Add(uint64(len(recs)))
+	there, back := r.trip()
+	if err = r.wait(ctx, there); err == nil {
 		n, err = r.pass(ctx, recs, batch)
+		if late := r.wait(ctx, back); late != nil && n > 0 {
+			n, err = 0, fmt.Errorf("%w: stored, but the answer is late: %w", appender.ErrUnknownOutcome, late)
+		}
 	}
 	r.own.leave()
 	return n, err
@@ -103,12 +110,20 @@ func (r *recorder) appendOne(ctx context.Context, recs []appender.Record) error 
 	return nil
 }
 
-// begin counts what the faults have let through, and lets pass what one call
-// costs when no fault adds to it: a batch is one call.
-func (r *recorder) begin(ctx context.Context, records int) error {
-	r.node.tried.Add(uint64(records))
+// trip draws what one call costs when no fault adds to it, a batch being one
+// call: before anything is stored, or before the answer comes. So what was stored
+// may never be acknowledged, as with any store that is not in the same process.
+// Which of the two is drawn, rather than how much of each: a call wakes up once.
+func (r *recorder) trip() (there, back time.Duration) {
 	r.calls++
 	d := draw(r.latency, r.key, purposeLatency, r.calls)
+	if chance(r.key, purposeTrip, r.calls, 0.5) {
+		return d, 0
+	}
+	return 0, d
+}
+
+func (r *recorder) wait(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return nil
 	}

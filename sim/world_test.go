@@ -316,6 +316,36 @@ func TestAnAppendFaultStrikesAsScripted(t *testing.T) {
 	}
 }
 
+// TestAnAppendThatIsLateMayBeStored: some calls take longer than their deadline. What
+// it stored before that is unknown to the host, what it did not is not there.
+func TestAnAppendThatIsLateMayBeStored(t *testing.T) {
+	cfg := quiet(1, 20*time.Second)
+	cfg.Host = sim.Host{Deadline: ms(200), Grace: ms(100)}
+	cfg.Appender = sim.Appender{Latency: sim.Uniform(ms(10), ms(300))}
+	var es events
+	es.watch(&cfg, trace.AttemptEnded, trace.SinkStored)
+	held(t, cfg, 1)
+	late, failed := 0, 0
+	stored := map[uint64]bool{}
+	for _, e := range es.of(1, trace.SinkStored) {
+		stored[e.Seq] = true
+	}
+	for _, e := range es.of(1, trace.AttemptEnded) {
+		switch e.Result {
+		case trace.ResultUnknown:
+			late++
+			require.True(t, stored[e.Seq])
+		case trace.ResultDeadline:
+			failed++
+		default:
+			require.Equal(t, trace.ResultOK, e.Result)
+			require.True(t, stored[e.Seq])
+		}
+	}
+	require.NotZero(t, late)
+	require.NotZero(t, failed)
+}
+
 func TestOpenFaultsStrike(t *testing.T) {
 	for _, kind := range []string{"open-error", "open-hang", "open-deaf", "open-panic"} {
 		t.Run(kind, func(t *testing.T) {
