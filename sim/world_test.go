@@ -323,23 +323,23 @@ func TestAnAppendThatIsLateMayBeStored(t *testing.T) {
 	cfg.Host = sim.Host{Deadline: ms(200), Grace: ms(100)}
 	cfg.Appender = sim.Appender{Latency: sim.Uniform(ms(10), ms(300))}
 	var es events
-	es.watch(&cfg, trace.AttemptEnded, trace.SinkStored)
+	es.watch(&cfg, trace.AttemptStarted, trace.AttemptEnded, trace.SinkStored)
 	held(t, cfg, 1)
 	late, failed := 0, 0
-	stored := map[uint64]bool{}
-	for _, e := range es.of(1, trace.SinkStored) {
-		stored[e.Seq] = true
-	}
-	for _, e := range es.of(1, trace.AttemptEnded) {
-		switch e.Result {
-		case trace.ResultUnknown:
+	stored := map[uint64]bool{} // by the attempt that has begun
+	for _, e := range es {
+		switch {
+		case e.Kind == trace.AttemptStarted:
+			clear(stored)
+		case e.Kind == trace.SinkStored:
+			stored[e.Seq] = true
+		case e.Result == trace.ResultOK:
+			require.True(t, stored[e.Seq])
+		case stored[e.Seq]:
+			require.Equal(t, trace.ResultDeadline, e.Result)
 			late++
-			require.True(t, stored[e.Seq])
-		case trace.ResultDeadline:
-			failed++
 		default:
-			require.Equal(t, trace.ResultOK, e.Result)
-			require.True(t, stored[e.Seq])
+			failed++
 		}
 	}
 	require.NotZero(t, late)
