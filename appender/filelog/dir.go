@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/gofrs/flock"
 )
 
 // lockName is the file that keeps a second opener out.
@@ -143,7 +145,18 @@ func (d dir) SyncDir() error {
 	return errors.Join(syncDir(f), f.Close())
 }
 
-func (d dir) Lock() (io.Closer, error) { return lockFile(d.Path(lockName)) }
+// Lock takes a lock that the kernel lets go of when the process dies. It belongs
+// to the open file, so a second opener in this process is kept out as well.
+func (d dir) Lock() (io.Closer, error) {
+	lock := flock.New(d.Path(lockName), flock.SetPermissions(0o600))
+	switch taken, err := lock.TryLock(); {
+	case err != nil:
+		return nil, errors.Join(fmt.Errorf("locking %s: %w", lock.Path(), err), lock.Close())
+	case !taken:
+		return nil, errors.Join(fmt.Errorf("locking %s: %w", lock.Path(), ErrLocked), lock.Close())
+	}
+	return lock, nil
+}
 
 type file struct{ *os.File }
 

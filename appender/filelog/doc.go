@@ -80,5 +80,5 @@
 //     appended: no timer runs.
 //  5. Opening reads all of the log, and writes once more what is not known to be
 //     durable. A call that waits for the disk cannot be given up.
-//  6. Where there is no flock (not on Unix), a process that dies leaves its lock.
+//  6. Where the system has no file locks (Plan 9, WebAssembly), no directory is opened.
 package filelog

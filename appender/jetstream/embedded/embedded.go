@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 )
@@ -103,9 +104,14 @@ func start(so *server.Options) (*Server, error) {
 	if err := os.MkdirAll(so.StoreDir, 0o700); err != nil {
 		return nil, fmt.Errorf("embedded: %w", err)
 	}
-	lock, err := lockFile(filepath.Join(so.StoreDir, "meshsim.lock"))
-	if err != nil {
-		return nil, fmt.Errorf("%w (%s)", err, so.StoreDir)
+	// NATS itself keeps no other server out of a directory: two of them in one
+	// destroy each other's streams. The lock goes when the process dies.
+	lock := flock.New(filepath.Join(so.StoreDir, "meshsim.lock"), flock.SetPermissions(0o600))
+	switch taken, err := lock.TryLock(); {
+	case err != nil:
+		return nil, errors.Join(fmt.Errorf("embedded: locking %s: %w", lock.Path(), err), lock.Close())
+	case !taken:
+		return nil, errors.Join(fmt.Errorf("%w (%s)", ErrDirInUse, so.StoreDir), lock.Close())
 	}
 	srv, err := server.NewServer(so)
 	if err != nil {
