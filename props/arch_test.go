@@ -32,9 +32,9 @@ const root = ".."
 // standard library.
 var mayImport = map[string]struct{ own, others []string }{
 	"appender":                    {},
-	"appender/filelog":            {own: []string{"appender"}},
+	"appender/filelog":            {own: []string{"appender"}, others: []string{flock}},
 	"appender/jetstream":          {own: []string{"appender"}, others: []string{"github.com/nats-io/nats.go"}},
-	"appender/jetstream/embedded": {others: []string{"github.com/nats-io/nats-server/v2", "github.com/nats-io/nats.go"}},
+	"appender/jetstream/embedded": {others: []string{"github.com/nats-io/nats-server/v2", "github.com/nats-io/nats.go", flock}},
 	"sim/kernel":                  {},
 	"sim/trace":                   {},
 	"loop":                        {own: []string{"appender"}},
@@ -54,7 +54,10 @@ var mayImport = map[string]struct{ own, others []string }{
 	"sim/cmd/meshsim":             {own: []string{"sim/explore", "sim/report", "sim/scenario", "sim", "sim/trace", "sim/disk", "sim/torture", "props", "props/laws", "appender", "appender/filelog", "appender/jetstream", "appender/jetstream/embedded"}, others: []string{"github.com/spf13/", "github.com/schollz/progressbar", "golang.org/x/term"}},
 }
 
-const protoactor = "github.com/asynkron/protoactor-go"
+const (
+	protoactor = "github.com/asynkron/protoactor-go"
+	flock      = "github.com/gofrs/flock"
+)
 
 // pure are the packages that reach the standard library alone, read no clock,
 // start no goroutine and touch nothing outside of themselves.
