@@ -21,6 +21,7 @@ import (
 type store struct {
 	m      *medium
 	broken string
+	epoch  uint64
 	mu     sync.Mutex
 	closed bool
 	failed bool
@@ -42,6 +43,10 @@ type medium struct {
 	failSync bool
 	poisoned bool
 	open     bool
+	// takesOver: a later opening takes over from an earlier one, and a record is
+	// stored once; owner is the epoch of the latest.
+	takesOver bool
+	owner     uint64
 }
 
 // maxStore is the largest message that a store takes.
@@ -62,6 +67,12 @@ func (s *store) AppendBatch(ctx context.Context, recs []appender.Record) (int, e
 	defer s.mu.Unlock()
 	if s.closed && !s.is("takes records after close") {
 		return 0, &appender.AppendError{Sink: "store", Seq: first(recs), Err: appender.ErrClosed}
+	}
+	if s.m.takesOver && s.epoch != s.m.owner && !s.is("an earlier opening stores on") {
+		if s.is("an earlier opening says nothing") {
+			return len(recs), nil
+		}
+		return 0, errors.New("another has taken over")
 	}
 	if s.is("allocates") {
 		s.recent = append([]appender.Record(nil), recs...)
@@ -170,6 +181,9 @@ func (s *store) one(rec appender.Record) error {
 	if s.failed {
 		return errors.New("failed before")
 	}
+	if m.takesOver && !s.is("what is appended again is stored again") && s.knows(&rec) {
+		return nil
+	}
 	switch s.broken {
 	case "cuts a message at a zero byte":
 		rec.Message, _, _ = strings.Cut(rec.Message, "\x00")
@@ -230,6 +244,17 @@ func (s *store) one(rec appender.Record) error {
 		}
 	}
 	return nil
+}
+
+// knows reports whether it holds a record.
+func (s *store) knows(rec *appender.Record) bool {
+	known := s.m.all
+	if s.is("forgets with each opening what it has") {
+		known = known[len(known)-min(int(s.stats.Accepted), len(known)):]
+	}
+	return slices.ContainsFunc(known, func(r appender.Record) bool {
+		return r.Node == rec.Node && r.Incarnation == rec.Incarnation && r.Stream == rec.Stream && r.Seq == rec.Seq
+	})
 }
 
 func (s *store) CapturedInto(dst []appender.Record) []appender.Record {
@@ -393,13 +418,18 @@ func (m *medium) crash(broken string) {
 	m.synced = len(m.all)
 }
 
-// stores is a store, broken, as a subject.
-func stores(broken string, capacity int) laws.Config {
+// stores is a store, broken, as a subject: one that keeps a second opener out, or
+// that lets it take over and stores every record once.
+func stores(broken string, capacity int, takesOver bool) laws.Config {
 	var m *medium
-	open := func(context.Context, appender.Env) (appender.Appender, error) {
-		if m.open && broken != "a second opener gets in" {
+	open := func(_ context.Context, env appender.Env) (appender.Appender, error) {
+		if m.open && !m.takesOver && broken != "a second opener gets in" {
 			return nil, errors.New("in use")
 		}
+		if env.Epoch < m.owner && broken != "an earlier epoch gets in again" {
+			return nil, errors.New("a later one has taken over")
+		}
+		m.owner = env.Epoch
 		if broken == "opening fails after a crash" && m.end > 5 {
 			return nil, errors.New("corrupt")
 		}
@@ -410,16 +440,16 @@ func stores(broken string, capacity int) laws.Config {
 			m.capacity = 0
 		}
 		m.open = true
-		s := &store{m: m, broken: broken, stats: appender.Stats{}}
+		s := &store{m: m, broken: broken, epoch: env.Epoch}
 		if broken == "a second opener gets in" && len(m.all) > 0 {
 			m.all = m.all[:len(m.all)-1]
 		}
 		return s, nil
 	}
 	return laws.Config{
-		Name: broken, Capacity: capacity, Acks: laws.AckDisk, Exclusive: true, Concurrent: true, Hang: 100 * time.Millisecond,
+		Name: broken, Capacity: capacity, Acks: laws.AckDisk, Exclusive: !takesOver, TakesOver: takesOver, Ids: takesOver, OneNode: takesOver, Concurrent: true, Hang: 100 * time.Millisecond,
 		New: func(ctx context.Context, env appender.Env) (appender.Appender, error) {
-			m = &medium{capacity: capacity}
+			m = &medium{capacity: capacity, takesOver: takesOver}
 			return open(ctx, env)
 		},
 		Reopen:         open,

@@ -44,7 +44,7 @@ func onJetStream(name string, o jetstream.Options) (laws.Config, *chains) {
 	o.Timeout = 20 * time.Second // of a machine that is busy with other tests
 	cfg := laws.Config{
 		Name: name, New: c.fresh(o), Reopen: c.again, Capacity: o.MaxRecords,
-		Concurrent: true, OneNode: true, RealClock: true, Hang: time.Minute,
+		Concurrent: true, OneNode: true, TakesOver: true, Ids: true, RealClock: true, Hang: time.Minute,
 	}
 	if !o.Unlimited {
 		cfg.NewOf = func(capacity int) appender.Opener {

@@ -11,11 +11,13 @@ import (
 // TestTheStoreItselfKeepsEveryLaw: what is broken below is right otherwise.
 func TestTheStoreItselfKeepsEveryLaw(t *testing.T) {
 	for _, capacity := range []int{0, 6} {
-		cfg := stores("", capacity)
-		cfg.Hang = 0 // a busy machine is no hang
-		r, err := laws.Check(t.Context(), cfg, laws.Options{Cases: 300})
-		require.NoError(t, err)
-		require.NoError(t, r.Err())
+		for _, takesOver := range []bool{false, true} {
+			cfg := stores("", capacity, takesOver)
+			cfg.Hang = 0 // a busy machine is no hang
+			r, err := laws.Check(t.Context(), cfg, laws.Options{Cases: 300})
+			require.NoError(t, err)
+			require.NoError(t, r.Err())
+		}
 	}
 }
 
@@ -88,13 +90,19 @@ var plantedIn = []struct {
 	{"a failed sync is tried again", 0, "failed-sync"},
 	{"a flipped bit is not noticed", 0, "flip-reported"},
 	{"what is damaged is left out", 0, "flip-reported"},
+	{"an earlier opening stores on", 0, "stale-fenced"},
+	{"an earlier opening says nothing", 0, "stale-fenced"},
+	{"an earlier epoch gets in again", 6, "stale-fenced"},
+	{"what is appended again is stored again", 0, "stored-once"},
+	{"forgets with each opening what it has", 0, "stored-once"},
 }
 
 // TestEachBrokenStoreIsFoundByTheLawThatItBreaks: the suite earns its place.
 func TestEachBrokenStoreIsFoundByTheLawThatItBreaks(t *testing.T) {
 	for _, p := range plantedIn {
 		t.Run(p.broken, func(t *testing.T) {
-			r, err := laws.Check(t.Context(), stores(p.broken, p.capacity), laws.Options{Cases: 60, Only: []string{p.law}})
+			takesOver := p.law == "stale-fenced" || p.law == "stored-once"
+			r, err := laws.Check(t.Context(), stores(p.broken, p.capacity, takesOver), laws.Options{Cases: 60, Only: []string{p.law}})
 			require.NoError(t, err)
 			require.Error(t, r.Err(), "the law %s does not notice it", p.law)
 			require.ErrorContains(t, r.Err(), p.law)

@@ -80,6 +80,10 @@ type Config struct {
 	// nothing, and OneNode that it takes records of its Env's node alone, with
 	// rising numbers.
 	Concurrent, Exclusive, NoAllocs, OneNode bool
+	// TakesOver says that a second opener takes what is open over from the first,
+	// and Ids that a record is stored once however often it is appended, by its
+	// node, incarnation, stream and number.
+	TakesOver, Ids bool
 	// AtLeastOnce admits that a record may be there twice after a failure.
 	AtLeastOnce bool
 	// Drops says of a wrapper that it keeps records back by design and

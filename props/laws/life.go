@@ -233,6 +233,60 @@ var durableLaws = []Law{
 			return same(s.mustHold(b), s.last(recs, s.cfg.Capacity))
 		},
 	},
+	{
+		Name:  "stale-fenced",
+		Says:  "once a later opening has taken over, the earlier one stores nothing and says so, nor gets in again",
+		lacks: allOf(durable, readable, needsIf("Config.TakesOver is not set", func(c *Config) bool { return c.TakesOver })),
+		check: func(s *subject, d Draw) error {
+			a := s.mustOpen()
+			recs := s.fill(a, d, d.Int("records", 0, 6))
+			s.say("open a second one beside it, which takes over")
+			b, err := s.by(s.cfg.Reopen)
+			if err != nil {
+				return fmt.Errorf("taking over: %w", err)
+			}
+			for range d.Int("rounds", 1, 3) {
+				stale := s.records(d.Int("stale", 1, 4))
+				s.say("append #%d to #%d to the first", stale[0].Seq, stale[len(stale)-1].Seq)
+				if n, err := s.batch(background, a, stale); n > 0 || err == nil {
+					return fmt.Errorf("the first acknowledges %d of %d records though the second is open, with the error %v", n, len(stale), err)
+				}
+				recs = append(recs, s.fill(b, d, d.Int("later records", 0, 6))...)
+			}
+			s.say("open one under the epoch of the first")
+			if _, err := s.under(s.cfg.Reopen, 1); err == nil {
+				return errors.New("an opening of an epoch that was taken over gets in")
+			} else if errors.Is(err, errHangs) {
+				return err
+			}
+			recs = append(recs, s.fill(b, d, d.Int("last records", 0, 3))...)
+			return same(s.mustHold(b), s.last(recs, s.cfg.Capacity))
+		},
+	},
+	{
+		Name:  "stored-once",
+		Says:  "a record that is appended again, as after an unknown outcome, is stored once: in the same opening and in the next",
+		lacks: allOf(readable, needsIf("Config.Ids is not set", func(c *Config) bool { return c.Ids })),
+		check: func(s *subject, d Draw) error {
+			a := s.mustOpen()
+			var recs []appender.Record
+			for range d.Int("rounds", 1, 3) {
+				recs = append(recs, s.fill(a, d, d.Int("records", 1, 6))...)
+				if s.cfg.Reopen != nil && d.Int("open again", 0, 2) == 2 {
+					s.shut(a, false)
+					a = s.mustReopen()
+				}
+				again := recs[len(recs)-d.Int("again", 1, min(len(recs), 5)):]
+				if c := s.cfg.Capacity; c > 0 { // what was dropped is not there to be recognised
+					again = s.last(again, c)
+				}
+				s.say("append #%d to #%d again", again[0].Seq, again[len(again)-1].Seq)
+				_, err := s.batch(background, a, again)
+				must(err, "appending again what was stored")
+			}
+			return same(s.mustHold(a), s.last(recs, s.cfg.Capacity))
+		},
+	},
 }
 
 var damageLaws = []Law{

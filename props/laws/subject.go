@@ -80,9 +80,16 @@ func (s *subject) open() (appender.Appender, error) {
 	return s.by(s.cfg.New)
 }
 
-func (s *subject) by(open appender.Opener) (a appender.Appender, err error) {
+func (s *subject) by(open appender.Opener) (appender.Appender, error) {
+	return s.under(open, s.opens+1)
+}
+
+// under opens it under an epoch.
+func (s *subject) under(open appender.Opener, epoch uint64) (a appender.Appender, err error) {
+	env := s.env()
+	env.Epoch = epoch
 	err = s.call("opening", func() (err error) {
-		a, err = open(background, s.env())
+		a, err = open(background, env)
 		return err
 	})
 	if err == nil && a == nil {

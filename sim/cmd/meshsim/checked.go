@@ -91,8 +91,12 @@ func (a *app) sum(c *checking, all []checked, verdict sim.Verdict) {
 			}
 		}
 	}
-	fmt.Fprintf(a.out, "\n%s: %d held, %d broken, %d skipped; %d subjects in %v\n",
-		a.style.verdict(verdict, string(verdict)), held, broken, skipped, len(all), wall.Round(time.Millisecond))
+	subjects := "subjects"
+	if len(all) == 1 {
+		subjects = "subject"
+	}
+	fmt.Fprintf(a.out, "\n%s: %d held, %d broken, %d skipped; %d %s in %v\n",
+		a.style.verdict(verdict, string(verdict)), held, broken, skipped, len(all), subjects, wall.Round(time.Millisecond))
 	if verdict == sim.Inconclusive {
 		fmt.Fprintln(a.out, "  because it was interrupted: not every law was asked")
 	}

@@ -211,7 +211,7 @@ func chainsOnServers(c *checking) ([]subject, error) {
 	j := &checkedChains{o: o, prefix: "meshsim-check-" + strings.ToLower(rand.Text())}
 	cfg := laws.Config{
 		Name: "jetstream at " + redacted(c.url), New: j.fresh, Reopen: j.again, NewOf: j.bounded,
-		Concurrent: true, OneNode: true, RealClock: true, Hang: checkHang, Acks: laws.AckOS,
+		Concurrent: true, OneNode: true, TakesOver: true, Ids: true, RealClock: true, Hang: checkHang, Acks: laws.AckOS,
 	}
 	s := subject{kind: kindJetstream, slow: true, close: j.remove}
 	switch {
