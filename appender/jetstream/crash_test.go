@@ -53,40 +53,61 @@ func (w *writer) append(recs []appender.Record) bool {
 	return true
 }
 
+// outage is a server that goes down, and comes back with what it had.
+type outage interface {
+	start()
+	stop()
+}
+
 func TestServersThatStopAndComeBackLoseAndDoubleNothing(t *testing.T) {
 	t.Parallel()
-	const records = 3000
 	for seed := range uint64(3) {
 		srv := startRestartable(t)
-		rng := rand.New(rand.NewPCG(seed, 0))
-		o := Options{URL: srv.url, MaxRecords: 1_000_000}
-		w := &writer{a: open(t, testEnv(1), o), rng: rng, told: history{}, timeout: 300 * time.Millisecond, giveUp: seed > 0}
-		pauses := rand.New(rand.NewPCG(seed, 1))
-		stopped := make(chan struct{})
-		go func() {
-			defer close(stopped)
-			for range 3 {
-				time.Sleep(time.Duration(pauses.IntN(60)) * time.Millisecond)
-				srv.stop()
-				time.Sleep(time.Duration(pauses.IntN(200)) * time.Millisecond)
-				srv.start()
-			}
-		}()
-		for w.run(records); ; w.run(w.seq + 1) {
-			select {
-			case <-stopped:
-			default:
-				continue
-			}
-			break
-		}
-		stored := content(t, o, "n1")
-		require.NoError(t, w.told.judge(stored))
-		end, _ := w.a.Position()
-		require.EqualValues(t, len(stored), end)
-		require.Zero(t, w.a.Dropped())
-		require.NoError(t, w.a.Close())
+		losesNothing(t, seed, srv, srv.url, 3)
 	}
+}
+
+// TestServersThatAreKilledLoseAndDoubleNothing: what one server has acknowledged
+// survives its process, though it synced nothing.
+func TestServersThatAreKilledLoseAndDoubleNothing(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(3) {
+		srv := startMortal(t)
+		losesNothing(t, seed, srv, srv.url, 7)
+	}
+}
+
+// losesNothing appends while a server goes down and comes back so many times.
+func losesNothing(t *testing.T, seed uint64, srv outage, url string, outages int) {
+	const records = 3000
+	rng := rand.New(rand.NewPCG(seed, 0))
+	o := Options{URL: url, MaxRecords: 1_000_000}
+	w := &writer{a: open(t, testEnv(1), o), rng: rng, told: history{}, timeout: 300 * time.Millisecond, giveUp: seed > 0}
+	pauses := rand.New(rand.NewPCG(seed, 1))
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for range outages {
+			time.Sleep(time.Duration(pauses.IntN(60)) * time.Millisecond)
+			srv.stop()
+			time.Sleep(time.Duration(pauses.IntN(200)) * time.Millisecond)
+			srv.start()
+		}
+	}()
+	for w.run(records); ; w.run(w.seq + 1) {
+		select {
+		case <-stopped:
+		default:
+			continue
+		}
+		break
+	}
+	stored := content(t, o, "n1")
+	require.NoError(t, w.told.judge(stored))
+	end, _ := w.a.Position()
+	require.EqualValues(t, len(stored), end)
+	require.Zero(t, w.a.Dropped())
+	require.NoError(t, w.a.Close())
 }
 
 func TestALeaderThatDiesLosesAndDoublesNothing(t *testing.T) {

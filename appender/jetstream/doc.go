@@ -51,7 +51,8 @@
 //     While time is left the appender finds out by itself
 //     (TestALostAcknowledgementIsFoundOutWhileTimeIsLeft).
 //  5. Nothing acknowledged is lost, doubled or reordered when servers stop and
-//     come back (TestServersThatStopAndComeBackLoseAndDoubleNothing), nor, with
+//     come back (TestServersThatStopAndComeBackLoseAndDoubleNothing), or their
+//     processes are killed (TestServersThatAreKilledLoseAndDoubleNothing), nor, with
 //     three replicas, when the leader dies
 //     (TestALeaderThatDiesLosesAndDoublesNothing).
 //  6. Once an opening of a node has returned, the servers refuse everything of

@@ -13,10 +13,6 @@ import (
 	"meshsim/appender"
 )
 
-// TestMain: no goroutine of a server, a connection, an appender or a reader
-// outlives the tests.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
 func TestNothingRunsOnBehindCloseAndReaders(t *testing.T) {
 	srv := startServer(t)
 	o := Options{URL: srv.URL(), MaxRecords: 100}
