@@ -98,6 +98,9 @@ func (t *Tee) Append(ctx context.Context, rec Record) (err error) {
 	}
 	i := 0
 	defer func() {
+		if i == len(t.sinks) {
+			return // recover would cost a nanosecond
+		}
 		if v := recover(); v != nil {
 			t.sinks[i].guard.panics.Add(1)
 			err = t.appendOne(ctx, &rec, i+1, panicked(v, &rec))
