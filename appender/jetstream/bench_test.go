@@ -75,8 +75,8 @@ type ours struct {
 	seq  uint64
 }
 
-func newOurs(tb testing.TB, url string, replicas int) *ours {
-	a, err := Open(context.Background(), appender.Env{Node: "n1", Incarnation: 1, Epoch: 1}, Options{URL: url, MaxRecords: benchRecords, Replicas: replicas})
+func newOurs(tb testing.TB, url, prefix string, replicas int) *ours {
+	a, err := Open(context.Background(), appender.Env{Node: "n1", Incarnation: 1, Epoch: 1}, Options{URL: url, MaxRecords: benchRecords, Replicas: replicas, Prefix: prefix})
 	require.NoError(tb, err)
 	tb.Cleanup(func() { require.NoError(tb, a.Close()) })
 	return &ours{a: a, recs: make([]appender.Record, benchBatch)}
@@ -99,17 +99,28 @@ func (o *ours) one(tb testing.TB, message string) {
 	require.NoError(tb, o.a.Append(context.Background(), o.record(message)))
 }
 
-func startServers(b *testing.B, n int) (url string) {
-	if n == 1 {
+// rivals are both on the same servers. In a cluster both are connected to the
+// same server, and one server leads both streams: a record takes as many hops.
+func rivals(b *testing.B, servers int) (*ours, *plain) {
+	if servers == 1 {
 		srv, err := embedded.Start(embedded.Options{Dir: b.TempDir()})
 		require.NoError(b, err)
 		b.Cleanup(srv.Shutdown)
-		return srv.URL()
+		return newOurs(b, srv.URL(), "log", 1), newPlain(b, srv.URL(), 1)
 	}
-	c, err := embedded.StartCluster(n, embedded.Options{Dir: b.TempDir()})
+	c, err := embedded.StartCluster(servers, embedded.Options{Dir: b.TempDir()})
 	require.NoError(b, err)
 	b.Cleanup(c.Shutdown)
-	return c.URL()
+	url := c.Server(0).URL()
+	p := newPlain(b, url, servers)
+	for range 100 {
+		o := newOurs(b, url, freshPrefix(), servers)
+		if i := c.Leader(o.a.names.stream); i >= 0 && i == c.Leader("plain") {
+			return o, p
+		}
+	}
+	b.Fatal("no server leads both streams")
+	return nil, nil
 }
 
 // BenchmarkAgainstThePlainClient alternates between this appender and the plain
@@ -133,8 +144,7 @@ func BenchmarkAgainstThePlainClient(b *testing.B) {
 		{"replicated", 3, benchBatch, func(o *ours) { o.batch(b, message) }, func(p *plain) { p.batch(b, body) }},
 	} {
 		b.Run(fmt.Sprintf("%s-%d", bench.name, bench.batch), func(b *testing.B) {
-			url := startServers(b, bench.servers)
-			o, p := newOurs(b, url, bench.servers), newPlain(b, url, bench.servers)
+			o, p := rivals(b, bench.servers)
 			defer o.a.Close()
 			for range benchRecords / bench.batch { // to the limit, where streams live
 				bench.ours(o)
@@ -164,6 +174,6 @@ func BenchmarkOpen(b *testing.B) {
 	require.NoError(b, err)
 	defer srv.Shutdown()
 	for b.Loop() {
-		newOurs(b, srv.URL(), 1).a.Close()
+		newOurs(b, srv.URL(), "log", 1).a.Close()
 	}
 }
