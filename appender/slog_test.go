@@ -69,6 +69,8 @@ func TestSlogAndBack(t *testing.T) {
 	}
 	require.Equal(t, Stats{Accepted: 5, Delivered: 5}, s.Stats())
 
+	require.Same(t, h, h.WithGroup(""), "a group without a name is none")
+
 	quiet := NewSlog(NewSlogHandler(sink, Env{}, &SlogOptions{Level: slog.LevelError}))
 	require.NoError(t, quiet.Append(t.Context(), Record{Level: Warn}))
 	require.Equal(t, uint64(1), quiet.Filtered())

@@ -345,6 +345,8 @@ func TestATeeNamesTheSinkThatFails(t *testing.T) {
 	err := tee.Append(t.Context(), Record{Seq: 7})
 	require.EqualError(t, err, "appender: outcome unknown: stored by some: tee: sink 2: appender: full")
 	require.ErrorIs(t, err, ErrFull)
+	require.Equal(t, []Stats{{Accepted: 1, Delivered: 1}, {Failed: 1}}, tee.Sinks(), "each counts what it has")
+	require.Equal(t, Stats{Failed: 1}, tee.Stats())
 	a, b := &flushing{}, &flushing{}
 	tee = NewTee(a, appendFunc(func(context.Context, Record) error { panic("?") }), b)
 	require.ErrorContains(t, tee.Flush(t.Context()), "sink 3")

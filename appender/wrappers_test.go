@@ -83,6 +83,44 @@ func (a *answers) Append(context.Context, Record) error {
 	return err
 }
 
+// answering answers every batch alike.
+type answering struct {
+	NoOp
+	n   int
+	err error
+}
+
+func (a *answering) AppendBatch(context.Context, []Record) (int, error) { return a.n, a.err }
+
+// TestAnAnswerThatBreaksTheContractIsMended: n out of bounds, or short without an
+// error, goes no further than to the first wrapper.
+func TestAnAnswerThatBreaksTheContractIsMended(t *testing.T) {
+	for name, wrap := range wrappers {
+		for _, x := range []struct {
+			inner answering
+			n     int
+			err   error
+		}{
+			{answering{n: 1}, 1, io.ErrShortWrite},
+			{answering{n: -4, err: errMoody}, 0, errMoody},
+			{answering{n: 9}, 3, nil},
+			{answering{n: 3, err: errMoody}, 3, nil}, // it says that all are stored
+		} {
+			if name == "guard" {
+				continue // it changes nothing but panics
+			}
+			n, err := AppendBatch(t.Context(), wrap(&x.inner, Env{Clock: new(napClock)}), chain(1, 3))
+			if name == "retry" && x.n == 1 {
+				require.Equal(t, 3, n, "one after the other")
+				require.NoError(t, err)
+				continue
+			}
+			require.Equal(t, x.n, n, "%s: %v", name, x.inner)
+			require.ErrorIs(t, err, x.err, "%s: %v", name, x.inner)
+		}
+	}
+}
+
 func TestRetryLeavesUnknownOutcomesAloneUnlessToldOtherwise(t *testing.T) {
 	unknown := fmt.Errorf("%w: timeout", ErrUnknownOutcome)
 	env := Env{Clock: new(napClock)}
