@@ -34,7 +34,7 @@ var flaws = map[string]string{ // what durable-prefix says of it
 	"acknowledged before it is synced":            "though the log had said before the crash that it is safe",
 	"two change places after a restart":           "which the log had accepted before it, is missing",
 	"the newest is there twice after a restart":   "twice, or out of order",
-	"every tenth is acknowledged and not stored":  "which the log had accepted before it, is missing",
+	"every tenth is acknowledged and not stored":  "is accepted as one that the log has already, and it has none such",
 	"every tenth is refused and stored":           "twice, or out of order", // a retry was accepted
 	"the oldest is dropped":                       "one of the newest 16384, which it must retain",
 	"what a crash took comes back with the next":  "or had lost it before",

@@ -89,6 +89,24 @@ func (t *logTape) accept(seqs ...uint64) *logTape {
 	return t
 }
 
+// retried is record seq, stored by an attempt that panics, and accepted by the
+// next opening as what the log, which shows these records, has already.
+func (t *logTape) retried(seq uint64, shows ...uint64) *logTape {
+	t.emit(seq)
+	t.try(t.epoch, 1, seq, 1)
+	t.hand(seq)
+	t.done(t.epoch, 1, seq, 1, trace.ResultPanic, 0)
+	t.end = uint64(len(shows))
+	t.open(0).holds(shows...)
+	t.try(t.epoch, 2, seq, 1)
+	t.hand(seq)
+	t.end--
+	t.accept(seq)
+	t.settle(appender.Appended, t.epoch, 2, seq)
+	t.done(t.epoch, 2, seq, 1, trace.ResultOK, 1)
+	return t
+}
+
 func (t *logTape) refuse(r trace.Result, seqs ...uint64) *logTape {
 	for _, s := range seqs {
 		t.add(trace.Event{Kind: trace.SinkRefused, Epoch: t.epoch, Seq: s, Result: r})
@@ -148,6 +166,9 @@ func TestARightLogHoldsDurablePrefix(t *testing.T) {
 		}),
 		told("what was in hand at a crash may be gone", func(l *logTape) {
 			l.open(0).holds().keep(1, 1).safe(1).stuck(2).open(0).holds(1)
+		}),
+		told("what it has already is stored once", func(l *logTape) {
+			l.open(0).holds().keep(1, 3).retried(4, 1, 2, 3, 4).keep(5, 6).open(0).holds(1, 2, 3, 4, 5, 6)
 		}),
 		told("an incarnation follows the other", func(l *logTape) {
 			l.open(0).holds().keep(1, 2).safe(2).crash().open(0).holds(1, 2).keep(1, 2).safe(4).
@@ -318,6 +339,19 @@ func TestDurablePrefixTripsOnWhateverALogMayNotDo(t *testing.T) {
 		told("a flipped bit comes through", "record 2 of incarnation 1 is there with another content", func(l *logTape) {
 			l.open(0).holds().keep(1, 3).safe(3).add(trace.Event{Kind: trace.FaultStruck, Name: "disk-flip"})
 			l.crash().open(0).shows(1, 1).showing(1, 2, contentOf(2)^1<<5)
+		}),
+		told("it says to have what it has not", "record 4 of incarnation 1 is accepted as one that the log has already, and it has none such", func(l *logTape) {
+			l.open(0).holds().keep(1, 3).emit(4).try(1, 1, 4, 1)
+			l.hand(4).refuse(trace.ResultError, 4).done(1, 1, 4, 1, trace.ResultError, 0)
+			l.open(0).holds(1, 2, 3).try(2, 2, 4, 1)
+			l.end--
+			l.hand(4).accept(4)
+		}),
+		told("what it said to have already is gone", "record 4 of incarnation 1 is missing, though the log had accepted it", func(l *logTape) {
+			l.open(0).holds().keep(1, 3).retried(4, 1, 2, 3, 4).open(0).holds(1, 2, 3)
+		}),
+		told("what it has already is there twice", "twice, or out of order", func(l *logTape) {
+			l.open(0).holds().keep(1, 3).retried(4, 1, 2, 3, 4).open(0).holds(1, 2, 3, 4, 4)
 		}),
 		told("damage out of nothing", "the log reports damage (bad checksum), but nothing has happened that could damage it", func(l *logTape) {
 			l.open(0).holds().keep(1, 3).safe(3).open(0).shows(1, 1).reports("damage")

@@ -27,6 +27,9 @@ import (
 // A record that was handed to the log and neither accepted nor refused (the call
 // hung, panicked, or its node crashed) may or may not be there.
 //
+// A log may store a record once, however often it is handed it: then it accepts it
+// again at no new position (SinkStored).
+//
 // It judges the appenders that can replay what they stored: a filelog, or the
 // user's own. It believes a log what it says is safe, and compares contents by
 // their hashes.
@@ -225,6 +228,10 @@ func (l *nodeLog) answered(e *trace.Event) *entry {
 func (l *nodeLog) store(e *trace.Event) error {
 	if l.current(e) {
 		if a := l.answered(e); a != nil {
+			if i := l.next - 1; e.Count <= l.endBefore(i) {
+				a.state = refused // it is no record more
+				return l.had(i)
+			}
 			a.state, a.position = accepted, e.Count
 			return nil
 		}
@@ -239,6 +246,36 @@ func (l *nodeLog) store(e *trace.Event) error {
 		}
 	}
 	return fmt.Errorf("%s stored, but the log was not handed it", &x)
+}
+
+// endBefore is the position of the last record accepted in front of entry i.
+func (l *nodeLog) endBefore(i int) uint64 {
+	for i--; i >= 0; i-- {
+		if x := &l.entries[i]; x.state == accepted {
+			return x.position
+		}
+	}
+	return l.replay.end
+}
+
+// had takes the word of a log that stores each record once: that it had the record
+// of entry i when that was handed over.
+func (l *nodeLog) had(i int) error {
+	x := &l.entries[i]
+	for j := i - 1; j >= 0; j-- {
+		y := &l.entries[j]
+		if !y.same(x) || y.hash != x.hash || y.state > accepted {
+			continue
+		}
+		if y.state == tried {
+			y.state, y.position = accepted, l.endBefore(j)+1
+		}
+		return nil
+	}
+	if slices.ContainsFunc(l.adrift, func(y entry) bool { return y.same(x) && y.hash == x.hash }) {
+		return nil
+	}
+	return fmt.Errorf("%s is accepted as one that the log has already, and it has none such", x)
 }
 
 func (l *nodeLog) refuse(e *trace.Event) {

@@ -124,9 +124,17 @@ func (r *recorder) appendLog(ctx context.Context, recs []appender.Record, batch 
 	} else if err = r.inner.Append(ctx, recs[0]); err == nil {
 		n = 1
 	}
+	had := 0 // of those it acknowledges, so many had been there before: see SinkStored
+	if l.position != nil {
+		if now, _ := l.position.Position(); now < end+uint64(n) {
+			had = n - int(now-min(end, now))
+		}
+	}
 	for i := range recs[:n] {
 		e := r.event(trace.SinkStored)
-		end++
+		if i >= had {
+			end++
+		}
 		e.Count = end
 		r.tellOf(e, &recs[i])
 	}

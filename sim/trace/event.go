@@ -48,7 +48,7 @@ const (
 	AttemptStarted
 	AttemptEnded // Result; Cap = how many of the Count were acknowledged; Err. Nothing is in hand any more: what was not settled is Retrying. Follows every AttemptStarted unless the node crashes.
 
-	SinkStored // the innermost sink really stored Seq, called under Epoch (which may be an abandoned one); of a log, also Hash, and Count = its position
+	SinkStored // the innermost sink really stored Seq, called under Epoch (which may be an abandoned one); of a log, also Hash, and Count = where the log ends then: no further than before, if it had Seq already
 
 	// Logs: what goes on between the innermost sink, opened under Epoch, and a
 	// log, which is a sink that can replay what it stored. Hash is that of a

@@ -96,6 +96,16 @@ func TestNodesThatCrashLeaveLogsThatAreReadBack(t *testing.T) {
 	require.Greater(t, highest, uint32(1))
 }
 
+// TestPanicsAndCrashesOnServersHold: a record that is stored, and tried again after
+// a panic, is there once.
+func TestPanicsAndCrashesOnServersHold(t *testing.T) {
+	for _, scenario := range []string{"panicking-appender", "quickstart"} {
+		out, errs, status := call("run", scenario, "--seed", "7", "--appender", "jetstream")
+		require.Equal(t, exitHeld, status, "%s%s", out, errs)
+		require.Regexp(t, `durable-prefix +always +[1-9]`, out)
+	}
+}
+
 func TestARunOnServersElsewhere(t *testing.T) {
 	url := serve(t).URL()
 	args := []string{"run", "calm", "--duration", "1s", "--seed", "1", "--set", "host.deadline=20s", "--appender", "jetstream", "--url", url, "--prefix", "a.b"}
