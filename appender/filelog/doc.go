@@ -29,7 +29,10 @@
 //     (TestATornTailIsCutOffAndReported, TestWhatIsTornIsCutOffARealFile).
 //  4. Damage elsewhere is reported with file, offset and records, by opening and in
 //     the place of the records by reading, which yields the others
-//     (TestABitThatTurnsIsReported, TestASegmentWithoutAHeaderIsReportedByEveryReader,
+//     (TestABitThatTurnsIsReported, TestOpeningAndEveryReadingTellTheSame,
+//     TestOneBitHidesNothingBehindIt, TestEverySegmentThatIsLostIsNamed,
+//     TestWhatIsWholeInFrontOfALostSegmentIsRead, TestALogThatWasClosedIsNotTorn,
+//     TestASegmentWithoutAHeaderIsReportedByEveryReader,
 //     TestDamageOfAnOpenLogIsReportedByReplay), for as long as it is there
 //     (TestDamageThatWasFoundStaysDamage), and nothing else is
 //     (TestWhatBecomesOfDroppedSegmentsIsNoDamage,
@@ -47,17 +50,21 @@
 //     (TestRetentionIsExactAndTakesOneSegmentMore,
 //     TestALogThatDoesNotSyncGivesRoomBack,
 //     TestBytesAreRetainedBySegments, TestWhatIsOldGoes,
+//     TestSegmentsThatCannotBeReadAreRetainedLikeOthers,
 //     TestRetentionTriesAgainWhatItCannotRemove).
 //  8. Concurrent callers keep their order, share syncs, and are told the truth each
 //     (TestConcurrentWritersKeepTheirOrder, TestWritersThatWaitShareASync,
 //     TestWritersAreToldTheTruthByAFailingDisk). Counters and positions are
 //     answered while the disk hangs (TestWhatIsAskedForWhileTheDiskHangsIsAnswered).
 //  9. A reader that follows yields every record once, in the process of the log and
-//     beside it (TestAReaderThatFollowsSeesEveryRecordOnce).
+//     beside it (TestAReaderThatFollowsSeesEveryRecordOnce,
+//     TestAFollowerBesideARollThatFails), and takes nothing for damage that is
+//     being written or dropped (TestWhatIsWrittenWhileAReaderLooksIsNoDamage).
 //  10. One log at a time is open in a directory (TestASecondOpenerIsRefused); its
 //     files are its owner's alone (TestALogIsItsOwnersAlone), each node has its own
 //     (TestNamesOfNodesAreNamesOfDirectories, TestNodesHaveLogsOfTheirOwn), and
-//     other files are left alone (TestOtherFilesAreLeftAlone).
+//     other files are left alone (TestOtherFilesAreLeftAlone,
+//     TestNumbersThatAreNoLogsAreLeftAlone).
 //  11. An append allocates nothing (TestAnAppendDoesNotAllocate) and costs one write
 //     and at most one sync, however long the log is
 //     (TestTheCostOfAnAppendDoesNotGrowWithTheLog). BenchmarkSyncedAppend and
@@ -80,5 +87,10 @@
 //     appended: no timer runs.
 //  5. Opening reads all of the log, and writes once more what is not known to be
 //     durable. A call that waits for the disk cannot be given up.
-//  6. Where the system has no file locks (Plan 9, WebAssembly), no directory is opened.
+//  6. Under [SyncNever], what a failed sync has cost a segment that was left is not
+//     told from a torn tail by the next opening, which cuts off what is behind it;
+//     Flush and Close have told of the failure.
+//  7. [Read] before the opening that follows a power failure may show records that
+//     this cuts off, and report as missing what it finds torn.
+//  8. Where the system has no file locks (Plan 9, WebAssembly), no directory is opened.
 package filelog

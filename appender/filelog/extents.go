@@ -11,6 +11,20 @@ type extent struct {
 	scanned
 	limit int64  // where it ends; -1: where its last whole frame does
 	next  uint64 // position at which the next segment begins, if one is whole
+	known uint64 // position at which the next whole one begins that was made
+	// parted: that one does not name this, so others have been in between.
+	parted bool
+}
+
+// knows is the position up to which records are known to be durable, or gone, by
+// what is in it and behind it.
+func (x *extent) knows(fsys FS, limit int64) (uint64, error) {
+	s := x.scanned
+	s.spans = slices.Clone(s.spans)
+	if err := s.readFrames(fsys, limit, math.MaxUint64); err != nil {
+		return 0, err
+	}
+	return max(s.last().durable, x.next, x.known), nil
 }
 
 // extents lists the segments, and finds the oldest record retained.
@@ -46,7 +60,7 @@ func (r *reader) extents() ([]extent, uint64, error) {
 		head = r.log.oldest.Load()
 	} else if !r.begun {
 		k, err := r.told(list)
-		if err != nil {
+		if err != nil && !gone(err) {
 			return nil, 0, err
 		}
 		head = max(head, k.head)
@@ -72,6 +86,9 @@ func (r *reader) link(list []extent) ([]extent, error) {
 				continue
 			}
 		}
+		if behind != nil {
+			x.known, x.parted = behind.header.first, behind.header.prev > x.number
+		}
 		switch {
 		case behind != nil && behind.header.prev == x.number:
 			x.limit, x.next = behind.header.prevEnd, behind.header.first
@@ -80,6 +97,8 @@ func (r *reader) link(list []extent) ([]extent, error) {
 			if behind != nil || x.unreadable {
 				x.limit = x.size
 			}
+		case x.unreadable && behind != nil && next.limit == 0:
+			x.limit, x.next = 0, next.next // an opening found them so, all of them
 		case x.unreadable && behind != nil:
 			x.limit, x.next = x.size, behind.header.first
 		}
@@ -94,20 +113,22 @@ func (r *reader) link(list []extent) ([]extent, error) {
 }
 
 // told is what the newest frames of a log say, and the headers of segments.
-func (r *reader) told(list []extent) (k knowledge, err error) {
+func (r *reader) told(list []extent) (knowledge, error) {
+	var newest []*scanned
 	for i := len(list) - 1; i >= 0; i-- {
 		s := list[i].scanned
-		if err := s.readFrames(r.fs, s.size, math.MaxUint64); err != nil && !gone(err) {
-			return k, err
+		s.spans = slices.Clone(s.spans)
+		if err := s.readFrames(r.fs, s.size, math.MaxUint64); err != nil {
+			return knowledge{}, err
 		}
-		for j := range s.spans {
-			k.durable, k.head = max(k.durable, s.spans[j].durable), max(k.head, s.spans[j].head)
-		}
+		newest = append(newest, &s)
 		if s.entered() {
 			break // those in front are older
 		}
 	}
-	return k, nil
+	slices.Reverse(newest)
+	known, _ := know(newest, false)
+	return knownBehind(known, -1), nil
 }
 
 // begun reports whether anything is behind a segment's header: until then it says nothing

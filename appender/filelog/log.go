@@ -85,7 +85,11 @@ type segment struct {
 	newest uint64 // TimeMs of its last record
 	// illegible: its header is damaged, and nothing tells what was in it.
 	illegible bool
+	size      int64 // of the file, where the header is damaged: end is 0
 }
+
+// bytes is what retention counts.
+func (s *segment) bytes() int64 { return max(s.end, s.size) }
 
 // loose is a segment that was left without a sync, under [SyncNever].
 type loose struct {
@@ -339,6 +343,12 @@ func (l *Log) Close() error {
 		err = errors.Join(l.carry(l.at), l.tell())
 	default:
 		err = errors.Join(l.finish(), l.tell())
+	}
+	if err == nil && l.sealed && !l.nameless && l.o.Sync.kind == syncNever {
+		// All is safe now, and says so: what is damaged from here on is no torn tail.
+		if e := l.o.FS.Remove(laxName); e == nil {
+			_ = l.o.FS.SyncDir()
+		}
 	}
 	return errors.Join(err, l.file.Close(), l.lock.Close())
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 
 	"meshsim/appender"
@@ -42,8 +43,10 @@ func Open(ctx context.Context, o Options, env appender.Env) (_ *Log, err error) 
 	if err != nil {
 		return nil, err
 	}
-	if n := len(all); n > 0 {
-		l.next = all[n-1].number + 1
+	for _, s := range all {
+		if s.number-l.next <= math.MaxUint32 { // or it is none of the log's
+			l.next = s.number + 1
+		}
 	}
 	lax, err := l.wasLax()
 	if err != nil {
@@ -62,7 +65,7 @@ func Open(ctx context.Context, o Options, env appender.Env) (_ *Log, err error) 
 	}
 	if lax && o.Sync.kind != syncNever {
 		// All is safe now.
-		if err := o.FS.Remove(laxName); err != nil {
+		if err := errors.Join(o.FS.Remove(laxName), o.FS.SyncDir()); err != nil {
 			return nil, fmt.Errorf("filelog: opening %s: %w", o.FS.Path(""), err)
 		}
 	}
@@ -135,12 +138,19 @@ func (l *Log) adopt(c *chain) error {
 		seg := segment{name: s.name, number: s.number, salt: s.header.salt, newest: s.newest, begin: framesBegin, illegible: s.unreadable && s.ends <= 0}
 		if !s.unreadable {
 			seg.first, seg.last, seg.end = s.header.first, s.last().last, s.last().end
-		} else if n := len(l.segs); n > 0 {
-			seg.first, seg.last = l.segs[n-1].last, l.segs[n-1].last
+		} else {
+			// It is as old as the next that tells.
+			seg.size, seg.newest = s.size, math.MaxUint64
+			if n := len(l.segs); n > 0 {
+				seg.first, seg.last = l.segs[n-1].last, l.segs[n-1].last
+			}
 		}
-		// What is lost at the end of a segment belongs to it.
 		if n := len(l.segs); n > 0 && !s.unreadable {
+			// What is lost at the end of a segment belongs to it.
 			l.segs[n-1].last = max(l.segs[n-1].last, seg.first)
+			for i := n - 1; i >= 0 && l.segs[i].newest == math.MaxUint64; i-- {
+				l.segs[i].newest, l.segs[i].last = seg.newest, l.segs[n-1].last
+			}
 		}
 		l.segs = append(l.segs, seg)
 	}
@@ -175,7 +185,7 @@ func (l *Log) adopt(c *chain) error {
 	}
 	l.safe, l.kept, l.firm = l.at, l.at, l.at
 	for i := range l.segs[:len(l.segs)-1] {
-		l.older += l.segs[i].end
+		l.older += l.segs[i].bytes()
 	}
 	if made && len(l.segs) > 1 || !made && l.at.off > framesBegin && !l.sealed {
 		// So that a new segment counts from here on, and that all that was found is

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"meshsim/appender"
@@ -114,6 +115,8 @@ func (r *reader) round(ctx context.Context) error {
 		switch {
 		case x.unreadable && x.number <= r.illegible:
 			continue
+		case x.unreadable && x.limit < 0 && r.log != nil:
+			continue // it is being written to, and the log knows what is in it
 		case x.unreadable && x.limit <= 0:
 			// Nothing tells how much was in it, see scanned.ends: it is reported,
 			// once, though none seems to be missing.
@@ -127,7 +130,7 @@ func (r *reader) round(ctx context.Context) error {
 			}
 			return err
 		}
-		if r.log != nil && r.pos >= r.upTo {
+		if r.log != nil && r.pos >= r.upTo && !slices.ContainsFunc(extents[i+1:], func(x extent) bool { return x.unreadable && x.limit == 0 }) {
 			return nil
 		}
 	}
@@ -192,7 +195,11 @@ func (r *reader) segment(ctx context.Context, x *extent) error {
 	if x.number == r.in {
 		off, last = r.off, r.last
 	}
-	defer func() { r.in, r.off, r.last = x.number, off, last }()
+	defer func() {
+		if off > framesBegin || x.limit >= 0 { // or it may be one that is not made
+			r.in, r.off, r.last = x.number, off, last
+		}
+	}()
 	for {
 		if r.log != nil && r.pos >= r.upTo {
 			return nil
@@ -228,14 +235,31 @@ func (r *reader) segment(ctx context.Context, x *extent) error {
 				return err
 			}
 			if h.first > r.pos {
-				if x.limit < 0 && max(h.durable, x.next) <= r.pos {
-					return nil // not known to be more than torn
+				if x.limit < 0 && r.log == nil {
+					// The writer may have written what was not there a moment ago.
+					now, err := newWindow(f)
+					if err != nil {
+						return err
+					}
+					late, _, there, err := now.frame(x.header.salt, off, now.size)
+					if err != nil {
+						return err
+					}
+					if there && late.first <= r.pos {
+						w, limit = now, now.size
+						continue
+					}
+					if known, err := x.knows(r.fs, now.size); err != nil || known <= r.pos {
+						return err // not known to be more than torn
+					}
 				}
 				if err := r.damaged(x, off, h.first, "no whole frame is there"); err != nil {
 					return err
 				}
 			}
 			off = next
+		case x.next > r.pos && x.parted:
+			return r.damaged(x, off, x.next, "the segment that follows is gone")
 		case x.next > r.pos:
 			return r.damaged(x, off, x.next, "no whole frame is there")
 		default:
@@ -256,6 +280,12 @@ func (r *reader) missing(x *extent) (bool, error) {
 		return false, err
 	}
 	k, err := r.told(list)
+	for gone(err) {
+		if list, head, err = r.extents(); err != nil {
+			return false, err
+		}
+		k, err = r.told(list)
+	}
 	if err != nil {
 		return false, err
 	}

@@ -214,8 +214,8 @@ func (l *Log) turn(file File, seg segment) {
 		_ = l.file.Truncate(old.end) // gives room back; what is there does not count
 	}
 	_ = l.file.Close() // it is synced, or it never was to be
-	l.file, l.zeroed, l.filled, l.nameless = file, 0, false, l.o.Sync.kind == syncNever
-	l.older += old.end
+	l.file, l.zeroed, l.filled, l.sealed, l.nameless = file, 0, false, false, l.o.Sync.kind == syncNever
+	l.older += old.bytes()
 	l.segs = append(l.segs, seg)
 }
 
@@ -228,6 +228,9 @@ func (l *Log) create(at mark, prevEnd int64) (File, segment, error) {
 		prev = l.segs[n-1].number
 	}
 	number := max(prev+1, l.next)
+	if number >= maxSegments {
+		return nil, segment{}, fmt.Errorf("filelog: %s: no segment can follow number %d: remove the files that are not of this log", l.o.FS.Path(""), number-1)
+	}
 	s := segment{
 		name: segmentName(number), number: number, salt: appender.Mix(l.env.Seed ^ appender.Mix(number^appender.Mix(l.env.Epoch^uint64(l.env.Incarnation)<<32))),
 		first: at.pos, last: at.pos, begin: framesBegin, end: framesBegin,
@@ -382,7 +385,7 @@ func (l *Log) headWith(pos uint64, bytes int64) uint64 {
 			}
 			head = s.last
 		}
-		bytes -= s.end
+		bytes -= s.bytes()
 	}
 	return head
 }
@@ -415,13 +418,13 @@ func (l *Log) retain() {
 		if s.last > l.firm.head || l.promised(s) && s.last > l.safe.head {
 			return
 		}
-		if s.illegible && s.last == l.firm.head {
+		if s.illegible && s.first == s.last && s.last == l.firm.head {
 			return // nothing behind it was dropped: it may hold what is retained
 		}
 		if err := l.o.FS.Remove(s.name); err != nil && !gone(err) {
 			return // it is tried again
 		}
-		l.older -= s.end
+		l.older -= s.bytes()
 		l.segs = append(l.segs[:0], l.segs[1:]...)
 	}
 }

@@ -16,6 +16,9 @@ import (
 // numbers do.
 const segmentSuffix = ".seg"
 
+// maxSegments bounds the numbers of segments: what is named higher is no log's.
+const maxSegments = 1 << 40
+
 func segmentName(number uint64) string { return fmt.Sprintf("%020d%s", number, segmentSuffix) }
 
 func segmentNumber(name string) (uint64, bool) {
@@ -24,7 +27,7 @@ func segmentNumber(name string) (uint64, bool) {
 		return 0, false
 	}
 	n, err := strconv.ParseUint(digits, 10, 64)
-	return n, err == nil && n > 0
+	return n, err == nil && n > 0 && n < maxSegments
 }
 
 // window reads a file through a buffer.
