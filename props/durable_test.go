@@ -213,6 +213,13 @@ func TestARightLogHoldsDurablePrefix(t *testing.T) {
 			l.open(0).holds().keep(1, 4).safe(4).add(trace.Event{Kind: trace.FaultStruck, Name: "disk-flip"})
 			l.crash().open(0).shows(1, 1).reports("damage").shows(1, 3, 4).replayed()
 		}),
+		told("an opening that fails has found a flipped bit at the end", func(l *logTape) {
+			l.open(0).holds().keep(1, 4).safe(4).add(trace.Event{Kind: trace.FaultStruck, Name: "disk-flip"})
+			l.epoch++
+			l.add(trace.Event{Kind: trace.WorkerStarted, Epoch: l.epoch}).
+				add(trace.Event{Kind: trace.WorkerFailed, Epoch: l.epoch, Result: trace.ResultOpenFailed})
+			l.open(0).holds(1, 2, 3).open(0).holds(1, 2, 3)
+		}),
 		told("a flipped bit at the end looks torn", func(l *logTape) {
 			l.open(0).holds().keep(1, 4).safe(4).add(trace.Event{Kind: trace.FaultStruck, Name: "disk-flip"})
 			l.crash().open(0).shows(1, 1, 2).reports("a torn tail").replayed()
@@ -331,6 +338,10 @@ func TestDurablePrefixTripsOnWhateverALogMayNotDo(t *testing.T) {
 			l.keep(2, 2).safe(2).keep(3, 3).safe(3).keep(4, 4).safe(4)
 			l.add(trace.Event{Kind: trace.FaultHealed, Name: "disk-sync-error"})
 			l.crash().open(0).shows(1, 1, 2).reports("damage").shows(1, 4)
+		}),
+		told("the last is gone in silence, for all that a bit has flipped", "record 4 of incarnation 1 is missing", func(l *logTape) {
+			l.open(0).holds().keep(1, 4).safe(4).add(trace.Event{Kind: trace.FaultStruck, Name: "disk-flip"})
+			l.open(0).holds(1, 2, 3)
 		}),
 		told("a flipped bit's damage is passed over in silence", "record 3 of incarnation 1 is there, but record 2 of incarnation 1", func(l *logTape) {
 			l.open(0).holds().keep(1, 3).safe(3).add(trace.Event{Kind: trace.FaultStruck, Name: "disk-flip"})

@@ -19,10 +19,10 @@ import (
 //     survives a power failure; after any other end of an opening, everything
 //     that it had accepted (unless a call had left open what was stored: then
 //     as after a crash);
-//   - what else is missing, the log reports at the place where it is missing;
-//     and what was safe may be missing only after a bit of the disk has flipped
-//     (disk-flip), or if a sync had failed before it was. It reports no damage
-//     where nothing could have done any.
+//   - what else is missing, the log reports at the place where it is missing, or
+//     at the end to an opening that failed; and what was safe may be missing only
+//     after a bit of the disk has flipped (disk-flip), or if a sync had failed
+//     before it was. It reports no damage where nothing could have done any.
 //
 // A record that was handed to the log and neither accepted nor refused (the call
 // hung, panicked, or its node crashed) may or may not be there.
@@ -35,7 +35,7 @@ import (
 // their hashes.
 func DurablePrefix() trace.Checker {
 	return &durablePrefix{judge: always("durable-prefix",
-		trace.NodeStarted, trace.NodeCrashed, trace.FaultStruck, trace.FaultHealed,
+		trace.NodeStarted, trace.NodeCrashed, trace.FaultStruck, trace.FaultHealed, trace.WorkerFailed, trace.WorkerAbandoned,
 		trace.SinkTried, trace.SinkStored, trace.SinkRefused, trace.SinkSynced,
 		trace.ReplayStarted, trace.SinkReplayed, trace.SinkDamaged, trace.ReplayEnded)}
 }
@@ -72,6 +72,9 @@ type nodeLog struct {
 	crashed bool // since the last replay
 	unsure  bool // since the last replay, a call has left open what was stored
 	flipped bool // ever
+	// untold: since the last replay an opening has failed after a bit had flipped. It
+	// may have cut off what was damaged at the end, and what it found nobody saw.
+	untold  bool
 	shaken  bool // ever: something happened that may have damaged the log
 	unsyncs int  // faults in force by which syncs fail
 
@@ -157,6 +160,8 @@ func (c *durablePrefix) observe(l *nodeLog, e *trace.Event) error {
 		if e.Name == diskSyncError {
 			l.unsyncs--
 		}
+	case trace.WorkerFailed, trace.WorkerAbandoned:
+		l.untold = l.untold || l.flipped && !l.current(e)
 	case trace.SinkTried:
 		l.try(e)
 	case trace.SinkStored:

@@ -143,6 +143,9 @@ func (l *nodeLog) end(e *trace.Event) error {
 		return nil
 	}
 	passed := r.places[len(r.places)-1].hi
+	if l.untold {
+		passed = len(l.entries)
+	}
 	for i := len(l.entries) - 1; i >= passed; i-- {
 		if !l.needed(i) {
 			continue
@@ -165,7 +168,7 @@ func (l *nodeLog) end(e *trace.Event) error {
 		}
 	}
 	l.hand, l.next, l.synced = len(l.entries), len(l.entries), 0
-	l.crashed, l.unsure = false, false
+	l.crashed, l.unsure, l.untold = false, false, false
 	return nil
 }
 

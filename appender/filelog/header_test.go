@@ -250,6 +250,7 @@ func TestDamageThatWasFoundStaysDamage(t *testing.T) {
 			return
 		}
 		require.ErrorIs(t, err, errBroken)
+		require.ErrorContains(t, err, "; it had found ")
 		again := imageOf(t, disk).put(t, memory()) // the power has failed
 		noSync(t, again)
 		o.FS = again

@@ -33,6 +33,10 @@ func Open(ctx context.Context, o Options, env appender.Env) (_ *Log, err error) 
 	l := &Log{o: o, env: env, lock: lock}
 	defer func() {
 		if err != nil {
+			if !l.found.Clean() && o.Damage != Refuse {
+				// The next opening may not see it any more.
+				err = fmt.Errorf("%w; it had found %s", err, &l.found)
+			}
 			if l.file != nil {
 				err = errors.Join(err, l.file.Close())
 			}
