@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
 
 	"meshsim/appender"
 	"meshsim/appender/filelog"
@@ -92,18 +93,16 @@ func isDirectory(where string) error {
 // segmentSuffix ends the names of a log's files.
 const segmentSuffix = ".seg"
 
-// isLog reports whether a directory is one log's.
-func isLog(dir string) bool {
-	entries, err := os.ReadDir(dir)
-	return err == nil && slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
-		return e.Type().IsRegular() && filepath.Ext(e.Name()) == segmentSuffix
-	})
-}
-
-// isStreamStore reports whether a directory is where a server keeps streams.
+// isStreamStore reports whether a directory is where a server keeps streams, and
+// not where a node of that name keeps its log.
 func isStreamStore(dir string) bool {
-	info, err := os.Stat(filepath.Join(dir, "jetstream"))
-	return err == nil && info.IsDir() && !isLog(filepath.Join(dir, "jetstream"))
+	store := filepath.Join(dir, "jetstream")
+	info, err := os.Stat(store)
+	if err != nil || !info.IsDir() {
+		return false
+	}
+	log, err := filelog.IsLog(store)
+	return err == nil && !log
 }
 
 // logs is a directory of logs, or of one.
@@ -116,7 +115,10 @@ func (l *logs) name() string { return l.dir }
 func (l *logs) close()       {}
 
 func (l *logs) chains(context.Context) ([]chain, error) {
-	if isLog(l.dir) {
+	switch one, err := filelog.IsLog(l.dir); {
+	case err != nil:
+		return nil, err
+	case one:
 		return []chain{{where: l.dir}}, nil
 	}
 	entries, err := os.ReadDir(l.dir)
@@ -125,8 +127,13 @@ func (l *logs) chains(context.Context) ([]chain, error) {
 	}
 	var list []chain
 	for _, e := range entries {
+		if !e.IsDir() && e.Type()&fs.ModeSymlink == 0 {
+			continue
+		}
+		// What cannot be looked into counts, so that reading it says why; but for
+		// lost+found and others that are no node's.
 		dir := filepath.Join(l.dir, e.Name())
-		if !isLog(dir) { // a link to a log is one, too
+		if log, err := filelog.IsLog(dir); !log && (err == nil || !mayBeNodes(e.Name())) {
 			continue
 		}
 		list = append(list, chain{node: nodeOfDir(e.Name()), known: true, where: dir})
@@ -145,6 +152,14 @@ func nodeOfDir(name string) string {
 		return node
 	}
 	return name
+}
+
+// mayBeNodes reports whether filelog.NodeDir could have made a directory of that
+// name.
+func mayBeNodes(name string) bool {
+	return !strings.ContainsFunc(name, func(r rune) bool {
+		return r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.%", r)
+	}) && !strings.HasPrefix(name, ".")
 }
 
 func (l *logs) read(ctx context.Context, c chain, from appender.Cursor, follow bool) iter.Seq2[appender.Record, error] {

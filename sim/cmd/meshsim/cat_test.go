@@ -130,6 +130,51 @@ func TestDamageIsNamedInOneLineAndTheRestIsPrinted(t *testing.T) {
 	}
 }
 
+// TestALogThatCannotBeLookedIntoIsNotPassedOver: a link to itself stands for a
+// directory without permission, which a test that runs as root does not have.
+func TestALogThatCannotBeLookedIntoIsNotPassedOver(t *testing.T) {
+	dir, all := threeLogs(t)
+	n3 := filepath.Join(dir, "n3")
+	require.NoError(t, os.Symlink("n3", n3))
+	for _, args := range [][]string{{}, {"--node", "n3"}} {
+		out, errs, status := call(append([]string{"appender", "cat", dir}, args...)...)
+		require.Equal(t, exitInternal, status, errs)
+		require.Equal(t, 1, strings.Count(errs, "\n"), errs)
+		require.Contains(t, errs, "reading failed: ")
+		require.Contains(t, errs, n3)
+		if len(args) == 0 {
+			require.Equal(t, all[:30], recordsOf(t, out), "n1 and n2")
+		}
+	}
+	require.Equal(t, all[15:30], catOf(t, dir, "--node", "n2"), "it is in nobody's way")
+	for _, word := range []string{"run", "live"} {
+		_, errs, status := call(word, "calm", "--appender", "filelog", "--dir", dir)
+		require.Equal(t, exitUsage, status, errs)
+		require.Equal(t, 1, strings.Count(errs, "\n"), errs)
+		require.Contains(t, errs, n3)
+	}
+}
+
+func TestWhatIsNoLogIsPassedOver(t *testing.T) {
+	dir, all := threeLogs(t)
+	for name, file := range map[string]string{"n3": "y" + segmentSuffix, "n4": strings.Repeat("0", 20) + segmentSuffix, "n5": "1" + segmentSuffix} {
+		require.NoError(t, os.Mkdir(filepath.Join(dir, name), 0o700))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name, file), nil, 0o600))
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "y"+segmentSuffix), nil, 0o600), "beside the logs")
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "n6"), 0o700))
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "n6", fmt.Sprintf("%020d%s", 1, segmentSuffix)), 0o700))
+	require.NoError(t, os.Symlink("gone", filepath.Join(dir, "n7")))
+	require.NoError(t, os.Symlink("lost+found", filepath.Join(dir, "lost+found")), "no node has such a directory")
+	require.NoError(t, os.Symlink("n1", filepath.Join(dir, "n8")), "a link to a log is one")
+	require.Equal(t, append(all[:30:30], append(all[:15:15], all[30:]...)...), catOf(t, dir))
+	for _, name := range []string{"n3", "n4", "n5", "n6"} {
+		_, errs, status := call("appender", "cat", filepath.Join(dir, name))
+		require.Equal(t, exitUsage, status)
+		require.Contains(t, errs, "holds no log")
+	}
+}
+
 func TestNamesOfNodesThatAreNoFileNamesAreFound(t *testing.T) {
 	dir := t.TempDir()
 	for _, node := range []string{"a/b", "", ".x", "%41", "\xff"} {

@@ -58,7 +58,9 @@ func (s *sink) openLogs(ctx context.Context, cfg *sim.Config, k *keep) error {
 	if _, err := filelog.Dir(s.dir); err != nil {
 		return usage("--dir %s: %w", s.dir, err)
 	}
-	if isLog(s.dir) {
+	if one, err := filelog.IsLog(s.dir); err != nil {
+		return usage("--dir %s: %w", s.dir, err)
+	} else if one {
 		return usage("--dir %s is the directory of one log; expected a directory of such, one for each node", s.dir)
 	}
 	if isStreamStore(s.dir) {
@@ -70,8 +72,11 @@ func (s *sink) openLogs(ctx context.Context, cfg *sim.Config, k *keep) error {
 		return usage("--dir %s: %w", s.dir, err)
 	}
 	for _, c := range chains {
-		if err := unlocked(c.where); err != nil {
+		switch err := unlocked(c.where); {
+		case errors.Is(err, filelog.ErrLocked):
 			return usage("--dir %s: %w; choose another directory, or wait for the run that is in it", s.dir, err)
+		case err != nil:
+			return unusable(s.dir, err)
 		}
 	}
 	if err := follows(ctx, cfg, k, l, chains); err != nil {
@@ -91,6 +96,11 @@ func (s *sink) openLogs(ctx context.Context, cfg *sim.Config, k *keep) error {
 	k.says = fmt.Sprintf("filelog in %s, sync %s%s", filepath.Join(s.dir, "<node>"), policy, newest(a.Capacity))
 	k.readBack = []string{"appender", "cat", s.dir}
 	return nil
+}
+
+// unusable is a directory in which a log could not be opened.
+func unusable(dir string, err error) error {
+	return usage("--dir %s: %w; make it one that may be read and written, or choose another directory", dir, err)
 }
 
 // newest says how many records are retained.
@@ -127,7 +137,7 @@ func follows(ctx context.Context, cfg *sim.Config, k *keep, l *logs, chains []ch
 			case ctx.Err() != nil:
 				return errInterrupted
 			case !isDamage(err): // that is for cat to tell
-				return usage("--dir %s: %w", l.dir, err)
+				return unusable(l.dir, err)
 			}
 		}
 	}
@@ -217,11 +227,15 @@ func (s *sink) serverDir(k *keep) (string, error) {
 	if s.prefix != jetstream.DefaultPrefix {
 		k.readBack = append(k.readBack, "--prefix", s.prefix)
 	}
-	if entries, err := os.ReadDir(s.dir); err == nil {
-		for _, e := range entries {
-			if isLog(s.dir) || isLog(filepath.Join(s.dir, e.Name())) {
-				return "", usage("--dir %s holds the logs of --appender filelog; choose another directory", s.dir)
-			}
+	// What cannot be looked into is for the server to tell.
+	dirs := []string{s.dir}
+	entries, _ := os.ReadDir(s.dir)
+	for _, e := range entries {
+		dirs = append(dirs, filepath.Join(s.dir, e.Name()))
+	}
+	for _, dir := range dirs {
+		if log, _ := filelog.IsLog(dir); log {
+			return "", usage("--dir %s holds the logs of --appender filelog; choose another directory", s.dir)
 		}
 	}
 	return s.dir, nil
