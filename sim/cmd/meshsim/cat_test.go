@@ -102,6 +102,21 @@ func TestCatReadsBesideAWriterAndLeavesItAlone(t *testing.T) {
 	require.Equal(t, recs, catOf(t, dir))
 }
 
+// flipped turns a bit of text in the first segment of a log, and returns its path.
+func flipped(t *testing.T, log, text string) (segment string) {
+	t.Helper()
+	segments, err := filepath.Glob(filepath.Join(log, "*"+segmentSuffix))
+	require.NoError(t, err)
+	require.NotEmpty(t, segments)
+	b, err := os.ReadFile(segments[0])
+	require.NoError(t, err)
+	at := bytes.Index(b, []byte(text))
+	require.Positive(t, at)
+	b[at] ^= 1
+	require.NoError(t, os.WriteFile(segments[0], b, 0o600))
+	return segments[0]
+}
+
 func TestDamageIsNamedInOneLineAndTheRestIsPrinted(t *testing.T) {
 	dir := t.TempDir()
 	a := openLog(t, dir, "n1", filelog.Options{})
@@ -110,22 +125,14 @@ func TestDamageIsNamedInOneLineAndTheRestIsPrinted(t *testing.T) {
 		put(t, a, recs[i:i+1])
 	}
 	require.NoError(t, appender.Close(a))
-	segments, err := filepath.Glob(filepath.Join(dir, "n1", "*"+segmentSuffix))
-	require.NoError(t, err)
-	require.NotEmpty(t, segments)
-	b, err := os.ReadFile(segments[0])
-	require.NoError(t, err)
-	at := bytes.Index(b, []byte("n1/1/10"))
-	require.Positive(t, at)
-	b[at] ^= 1
-	require.NoError(t, os.WriteFile(segments[0], b, 0o600))
+	segment := flipped(t, filepath.Join(dir, "n1"), "n1/1/10")
 
 	for _, of := range []string{dir, filepath.Join(dir, "n1")} {
 		out, errs, status := call("appender", "cat", of)
 		require.Equal(t, exitViolated, status)
 		require.Equal(t, append(numbered("n1", 1, 1, 9), numbered("n1", 1, 11, 20)...), recordsOf(t, out))
 		require.Equal(t, 1, strings.Count(errs, "\n"), errs)
-		require.Contains(t, errs, segments[0])
+		require.Contains(t, errs, segment)
 		require.Regexp(t, `offset \d+, after seq 9: 1 record lost`, errs)
 	}
 }

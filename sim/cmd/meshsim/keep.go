@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"meshsim/appender"
 	"meshsim/appender/filelog"
@@ -37,6 +41,9 @@ func (s *sink) open(ctx context.Context, cfg *sim.Config) (*keep, error) {
 	if !cfg.Appender.Latency.IsZero() {
 		s.left = append(s.left, "appender.latency")
 		cfg.Appender.Latency = sim.Dist{}
+		if !queues(cfg) {
+			s.unpromise(cfg, "record-lost")
+		}
 	}
 	k.left = s.left
 	restore := outlivePipe()
@@ -52,6 +59,20 @@ func (s *sink) open(ctx context.Context, cfg *sim.Config) (*keep, error) {
 	}
 	return k, nil
 }
+
+// queues reports whether a fault makes records wait in a node, so that a crash can
+// find some there. A real store takes them in no virtual time; live, whether one
+// waits is luck.
+func queues(cfg *sim.Config) bool {
+	waits := func(kind string) bool {
+		of, _, _ := strings.Cut(kind, "-")
+		return slices.Contains([]string{"pause", "slow", "append", "applied", "open"}, of)
+	}
+	return slices.ContainsFunc(cfg.Faults, func(f sim.Fault) bool { return waits(f.Kind) }) ||
+		slices.ContainsFunc(cfg.Chaos, func(c sim.Chaos) bool { return waits(c.Kind) })
+}
+
+var errNotBegun error = &failure{status: exitInconclusive, err: errors.New("interrupted: the run had not begun")}
 
 // openLogs keeps the records in directories.
 func (s *sink) openLogs(ctx context.Context, cfg *sim.Config, k *keep) error {
@@ -90,12 +111,65 @@ func (s *sink) openLogs(ctx context.Context, cfg *sim.Config, k *keep) error {
 		}
 	}
 	o := filelog.Options{MaxRecords: a.Capacity, SegmentBytes: int64(a.SegmentBytes), Sync: policy}
+	if err := s.rehearse(ctx, cfg, k, o); err != nil {
+		return err
+	}
 	// Open takes the capacity as what is retained at least: with none, all is.
 	a.Sync = policy.String()
 	cfg.Open = filelog.DirOpener(s.dir, o)
 	k.says = fmt.Sprintf("filelog in %s, sync %s%s", filepath.Join(s.dir, "<node>"), policy, newest(a.Capacity))
 	k.readBack = []string{"appender", "cat", s.dir}
 	return nil
+}
+
+// rehearse opens logs as the run is going to, so that what is wrong with them is
+// said before the run, and not judged as if the run had done it: all that are
+// there, and the first that is not, for the others are made like it.
+func (s *sink) rehearse(ctx context.Context, cfg *sim.Config, k *keep, o filelog.Options) error {
+	var nodes []string
+	missing := ""
+	for n := 1; n <= cfg.Nodes; n++ {
+		node := sim.NodeName(n)
+		_, err := os.Lstat(filepath.Join(s.dir, node))
+		switch {
+		case !errors.Is(err, fs.ErrNotExist):
+			nodes = append(nodes, node)
+		case missing == "":
+			missing = node
+		}
+	}
+	if missing != "" {
+		nodes = append(nodes, missing) // last: what is refused before makes nothing
+	}
+	o.Damage = filelog.Refuse
+	for _, node := range nodes {
+		found, err := rehearseLog(ctx, s.dir, node, o)
+		var damage *filelog.CorruptError
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return errNotBegun
+		case errors.As(err, &damage):
+			return usage("--dir %s: %w; read what is left with `appender cat`, and choose another directory", s.dir, damage)
+		case err != nil:
+			return unusable(s.dir, err)
+		case found.Torn > 0:
+			k.holds += fmt.Sprintf("; a torn tail of %s bytes was cut off %s", number(uint64(found.Torn)), found.TornPath)
+		}
+	}
+	return nil
+}
+
+// rehearseLog opens a node's log and closes it.
+func rehearseLog(ctx context.Context, dir, node string, o filelog.Options) (found filelog.Recovery, err error) {
+	if o.FS, err = filelog.NodeDir(dir, node); err != nil {
+		return found, err
+	}
+	// A segment that is made here is the run's, with a salt that no other has.
+	l, err := filelog.Open(ctx, o, appender.Env{Node: node, Seed: rand.Uint64(), Clock: newClock()})
+	if err != nil {
+		return found, err
+	}
+	return l.Recovery(), l.Close()
 }
 
 // unusable is a directory in which a log could not be opened.
@@ -135,7 +209,7 @@ func follows(ctx context.Context, cfg *sim.Config, k *keep, l *logs, chains []ch
 				highest = max(highest, rec.Incarnation)
 				records++
 			case ctx.Err() != nil:
-				return errInterrupted
+				return errNotBegun
 			case !isDamage(err): // that is for cat to tell
 				return unusable(l.dir, err)
 			}
@@ -195,7 +269,7 @@ func (s *sink) openStreams(ctx context.Context, cfg *sim.Config, k *keep) error 
 	if err := k.behind(cfg, len(found), records, highest); err != nil {
 		return err
 	}
-	if err := rehearse(ctx, cfg, o, found); err != nil {
+	if err := rehearseStreams(ctx, cfg, o, found); err != nil {
 		return err
 	}
 	cfg.Appender.Sync = filelog.SyncAlways().String() // what is acknowledged survives a node's crash
@@ -241,9 +315,9 @@ func (s *sink) serverDir(k *keep) (string, error) {
 	return s.dir, nil
 }
 
-// rehearse opens a stream as the run is going to, so that what is wrong with the
+// rehearseStreams opens a stream as the run is going to, so that what is wrong with the
 // servers or with streams that are there already is said before the run, once.
-func rehearse(ctx context.Context, cfg *sim.Config, o jetstream.Options, found []jetstream.Chain) error {
+func rehearseStreams(ctx context.Context, cfg *sim.Config, o jetstream.Options, found []jetstream.Chain) error {
 	nodes := []string{sim.NodeName(1)}
 	for _, c := range found {
 		if n, ok := nodeNumber(c.Node, cfg.Nodes); ok && n > 1 {

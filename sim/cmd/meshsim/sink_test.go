@@ -88,12 +88,97 @@ func TestWhatARunHasAppendedIsThereAndTheNextGoesOnBehindIt(t *testing.T) {
 
 func TestNodesThatCrashLeaveLogsThatAreReadBack(t *testing.T) {
 	dir := t.TempDir()
-	out, errs, status := call("run", "crash-restart", "--appender", "filelog", "--dir", dir, "--seed", "4", "--set", "sometimes=[node-restarted]")
+	out, errs, status := call("run", "crash-restart", "--appender", "filelog", "--dir", dir, "--seed", "4")
 	require.Equal(t, exitHeld, status, "%s%s", out, errs)
 	require.Contains(t, out, "appender  filelog in "+filepath.Join(dir, "<node>")+", sync every 16, the newest 400 records;")
 	require.Contains(t, out, "disk-full at 6s", "a real disk is not made full, and that is said")
 	_, highest := identities(t, catOf(t, dir))
 	require.Greater(t, highest, uint32(1))
+}
+
+// A real store is as fast as it is: what a scenario promises of records that wait
+// for a slow one is taken back, unless something else makes them wait.
+func TestWhatARealStoreIsTooFastForIsNotPromised(t *testing.T) {
+	const left = "left out  the mark log-torn, appender.latency, the mark record-lost\n"
+	for _, args := range [][]string{
+		{"run", "crash-restart", "--seed", "1"}, {"run", "crash-restart", "--seed", "2"}, {"live", "crash-restart", "--for", "2s", "--seed", "1"},
+	} {
+		for _, kind := range []string{kindFilelog, kindJetstream} {
+			out, errs, status := call(append(args, "--appender", kind, "--dir", t.TempDir())...)
+			require.Equal(t, exitHeld, status, "%s%s", out, errs)
+			require.Contains(t, out, left)
+		}
+	}
+	for _, fault := range []string{"append-hang", "applied-then-error"} {
+		out, errs, status := call("run", "crash-restart", "--appender", "filelog", "--dir", t.TempDir(), "--seed", "3", "--set",
+			"faults=[{at: 2s, for: 3s, kind: "+fault+", nodes: [n1]}, {at: 3s, for: 1s, kind: crash, nodes: [n1]}]")
+		require.Equal(t, exitHeld, status, "%s%s", out, errs)
+		require.Regexp(t, `record-lost [1-9]`, out)
+		require.Contains(t, out, "left out  the mark log-torn, appender.latency\n")
+	}
+}
+
+// What is wrong with a directory is said before the run, which would be blamed.
+func TestDirectoriesInWhichARunCouldNotKeepItsRecordsAreRefused(t *testing.T) {
+	blocked := func(node string, block func(path string) error) string {
+		dir, _ := threeLogs(t)
+		path := filepath.Join(dir, node)
+		require.NoError(t, os.RemoveAll(path))
+		require.NoError(t, block(path))
+		return path
+	}
+	aFile := func(path string) error { return os.WriteFile(path, nil, 0o600) }
+	aLink := func(path string) error { return os.Symlink("gone", path) }
+	damaged, _ := threeLogs(t)
+	segment := flipped(t, filepath.Join(damaged, "n2"), "n2/2/1")
+	for _, c := range []struct {
+		dir  string
+		says []string
+	}{
+		{blocked("n1", aFile), []string{"not a directory", "choose another directory"}},
+		{blocked("n2", aLink), []string{"n2", "choose another directory"}},
+		{blocked("n3", aFile), []string{"not a directory"}},
+		{segment, []string{"damaged at offset", "appender cat", "choose another directory"}},
+	} {
+		for _, word := range []string{"run", "live"} {
+			dir := filepath.Dir(c.dir)
+			if c.dir == segment {
+				dir = damaged
+			}
+			out, errs, status := call(word, "calm", "--appender", "filelog", "--dir", dir)
+			require.Equal(t, exitUsage, status, errs)
+			require.Empty(t, out)
+			require.Equal(t, 1, strings.Count(errs, "\n"), errs)
+			for _, want := range append(c.says, c.dir) {
+				require.Contains(t, errs, want)
+			}
+		}
+	}
+
+	// A mesh of one has nothing to do with what is wrong with n2, and makes no n3.
+	_, errs, status := call("run", "calm", "--duration", "1s", "--seed", "1", "--nodes", "1", "--appender", "filelog", "--dir", damaged)
+	require.Equal(t, exitHeld, status, errs)
+	require.NoDirExists(t, filepath.Join(damaged, "n3"))
+}
+
+// A torn tail is what a crash leaves, and no fault of the run that finds it.
+func TestATornTailIsMentionedAndNoViolation(t *testing.T) {
+	dir, all := threeLogs(t)
+	segments, err := filepath.Glob(filepath.Join(dir, "n2", "*"+segmentSuffix))
+	require.NoError(t, err)
+	last := segments[len(segments)-1]
+	// What a power failure leaves of a write: the beginning of a frame.
+	b, err := os.ReadFile(last)
+	require.NoError(t, err)
+	f, err := os.OpenFile(last, os.O_WRONLY|os.O_APPEND, 0)
+	require.NoError(t, err)
+	_, err = f.Write(b[len(b)-60 : len(b)-30])
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	out, errs, status := call("run", "calm", "--duration", "1s", "--seed", "1", "--appender", "filelog", "--dir", dir)
+	require.Equal(t, exitHeld, status, "%s%s", out, errs)
+	require.Contains(t, out, number(uint64(len(all)))+" records of 3 nodes; this run is behind them, from incarnation 4 on; a torn tail of ")
+	require.Contains(t, out, " bytes was cut off "+last)
 }
 
 // TestPanicsAndCrashesOnServersHold: a record that is stored, and tried again after
