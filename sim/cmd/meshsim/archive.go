@@ -195,7 +195,7 @@ func (s *streams) name() string { return s.says }
 func (s *streams) close()       { s.close_() }
 
 func (s *streams) chains(ctx context.Context) ([]chain, error) {
-	found, err := jetstream.Nodes(ctx, s.o)
+	found, err := streamsOf(ctx, s.o)
 	if err != nil {
 		return nil, err
 	}

@@ -221,7 +221,7 @@ func isDamage(err error) bool {
 func (s *selection) open(ctx context.Context, where string) (archive, []chain, error) {
 	ar, err := openArchive(where, &s.servers)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, cannotRead(ctx, err)
 	}
 	all, err := ar.chains(ctx)
 	if err != nil {

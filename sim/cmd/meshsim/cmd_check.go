@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"meshsim/appender"
 	"meshsim/props/laws"
 	"meshsim/sim"
 )
@@ -239,23 +241,58 @@ func (a *app) ask(ctx context.Context, x *checked, c *checking) (r *laws.Report,
 			r, err = nil, crash(v)
 		}
 	}()
-	count := len(laws.All())
-	if len(c.only) > 0 {
-		count = len(c.only)
+	names := c.only
+	if len(names) == 0 {
+		for _, l := range laws.All() {
+			names = append(names, l.Name)
+		}
 	}
-	progress, done := a.watchCount(x.Name, int64(count))
+	progress, done := a.watchCount(x.Name, int64(len(names)))
 	defer done()
-	o := laws.Options{Seed: c.seed, Cases: x.cases, Only: c.only}
-	if progress != nil {
-		o.Progress = func(_ laws.Law, done, _ int) { progress(done) }
+	cfg, refused := x.Config, func() bool { return false }
+	if x.kind == kindJetstream {
+		cfg, refused = endingWith(ctx, cfg)
 	}
-	r, err = laws.Check(ctx, x.Config, o)
-	if err != nil {
-		return nil, &failure{status: exitUsage, err: errors.Unwrap(err)}
+	r = &laws.Report{}
+	for i, name := range names {
+		if progress != nil {
+			progress(i)
+		}
+		// One by one, so that an opening that is given up takes no verdict along.
+		one, err := laws.Check(ctx, cfg, laws.Options{Seed: c.seed, Cases: x.cases, Only: []string{name}})
+		switch {
+		case err != nil && !refused():
+			return nil, &failure{status: exitUsage, err: errors.Unwrap(err)}
+		case err == nil && !(refused() && one.Err() != nil): // else it may be broken by that alone
+			r.Verdicts = append(r.Verdicts, one.Verdicts...)
+		}
+		// A law that was interrupted was not asked of all its cases.
+		if r.Interrupted = ctx.Err() != nil; r.Interrupted {
+			break
+		}
 	}
-	// A law that was interrupted was not asked of all its cases.
-	r.Interrupted = r.Interrupted || ctx.Err() != nil
 	return r, nil
+}
+
+// endingWith makes openings end with ctx, and tells whether any was refused so.
+func endingWith(ctx context.Context, cfg laws.Config) (_ laws.Config, refused func() bool) {
+	var some atomic.Bool
+	until := func(open appender.Opener) appender.Opener {
+		return func(own context.Context, env appender.Env) (appender.Appender, error) {
+			own, cancel := context.WithCancel(own)
+			defer cancel()
+			defer context.AfterFunc(ctx, cancel)()
+			a, err := open(own, env)
+			if err != nil && ctx.Err() != nil {
+				some.Store(true)
+			}
+			return a, err
+		}
+	}
+	of := cfg.NewOf
+	cfg.New, cfg.Reopen = until(cfg.New), until(cfg.Reopen)
+	cfg.NewOf = func(capacity int) appender.Opener { return until(of(capacity)) }
+	return cfg, some.Load
 }
 
 // again is the words that check one subject's kind again, by one law if it is

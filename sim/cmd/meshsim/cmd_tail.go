@@ -25,7 +25,8 @@ interrupted. Nodes that appear meanwhile are followed from their first record.
 ` + readHelp + `
 
 Exit status: 0 interrupted, or --limit reached, 1 the same, and something was
-damaged, 2 usage, or nothing to read there, 4 reading failed on the way.`,
+damaged, 2 usage, or nothing to read there, 3 interrupted before it was known what
+is there, 4 reading failed on the way.`,
 		Example: `  meshsim appender tail D
   meshsim appender tail D --node n1 --last 0
   meshsim appender tail nats://127.0.0.1:4222 --from 3/1`,

@@ -256,8 +256,11 @@ func (s *sink) openStreams(ctx context.Context, cfg *sim.Config, k *keep) error 
 		where = fmt.Sprintf("%s, a server in this process that keeps them in %s", server.URL(), orTemporary(s.dir))
 	}
 	o.MaxRecords, o.Unlimited = cfg.Appender.Capacity, cfg.Appender.Capacity == 0
-	found, err := jetstream.Nodes(ctx, o)
-	if err != nil {
+	found, err := streamsOf(ctx, o)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return errNotBegun
+	case err != nil:
 		return usage("%w", err)
 	}
 	var highest uint32
@@ -326,12 +329,14 @@ func rehearseStreams(ctx context.Context, cfg *sim.Config, o jetstream.Options, 
 	}
 	for _, node := range nodes {
 		// The epochs of the run begin with 1: it takes over from this.
-		a, err := jetstream.Open(ctx, appender.Env{Node: node, Incarnation: cfg.Incarnation, Clock: newClock()}, o)
+		a, err := openStream(ctx, appender.Env{Node: node, Incarnation: cfg.Incarnation, Clock: newClock()}, o)
 		if err == nil {
-			err = a.Close()
+			err = appender.Close(a)
 		}
 		var other *jetstream.ConfigError
 		switch {
+		case err != nil && ctx.Err() != nil:
+			return errNotBegun
 		case errors.As(err, &other) && other.Field == "MaxRecords":
 			return usage("stream %s keeps %s records, not %s; set appender.capacity to what it has, or choose another --prefix",
 				other.Stream, other.Have, other.Want)

@@ -7,14 +7,17 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"net"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"meshsim/appender/jetstream"
 	"meshsim/sim"
 )
 
@@ -143,4 +146,33 @@ func TestASignalEndsACheckAndNothingIsLeft(t *testing.T) {
 	left, globErr := filepath.Glob(filepath.Join(dir, "*"))
 	require.NoError(t, globErr)
 	require.Empty(t, left)
+}
+
+// A server that accepts and says nothing is waited for, but not when a signal has
+// come.
+func TestASignalEndsTheWaitForAServer(t *testing.T) {
+	for _, args := range [][]string{
+		{"run", "calm", "--appender", "jetstream", "--url"}, {"live", "calm", "--appender", "jetstream", "--url"},
+		{"appender", "check", "--cases", "1", "--seed", "1", "--url"}, {"appender", "cat"}, {"appender", "tail"},
+	} {
+		for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+			silent, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			var out, errs bytes.Buffer
+			cmd := subprocess(t, "command", append(args, "nats://"+silent.Addr().String())...)
+			cmd.Stdout, cmd.Stderr = &out, &errs
+			require.NoError(t, cmd.Start())
+			conn, err := silent.Accept()
+			require.NoError(t, err)
+			require.NoError(t, cmd.Process.Signal(sig))
+			began := time.Now()
+			status := exitStatus(t, cmd)
+			require.Equal(t, exitInconclusive, status, "%v: %s%s", args, &out, &errs)
+			require.Less(t, time.Since(began), jetstream.DefaultTimeout-time.Second, "%v", args)
+			require.Contains(t, out.String()+errs.String(), "interrupted")
+			require.NotContains(t, errs.String(), silent.Addr().String(), "nothing is wrong with it")
+			require.NoError(t, conn.Close())
+			require.NoError(t, silent.Close())
+		}
+	}
 }

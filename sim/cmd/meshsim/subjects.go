@@ -275,10 +275,15 @@ func stopLeader(c *embedded.Cluster, stream string) {
 	}
 }
 
+// unopenedTimeout is how long it is tried to remove what could not be opened, and
+// most likely is not there.
+const unopenedTimeout = time.Second
+
 // checkedChains opens chains that nobody else has, one at a time.
 type checkedChains struct {
 	o      jetstream.Options // of the latest
 	node   string            // of the latest; "" before there is one
+	opened bool              // one was
 	prefix string            // of all prefixes
 	made   int
 }
@@ -309,7 +314,9 @@ func (j *checkedChains) open(ctx context.Context, env appender.Env, o jetstream.
 }
 
 func (j *checkedChains) again(ctx context.Context, env appender.Env) (appender.Appender, error) {
-	return jetstream.Opener(j.o)(ctx, env)
+	a, err := openStream(ctx, env, j.o)
+	j.opened = j.opened || err == nil
+	return a, err
 }
 
 func (j *checkedChains) stream() string { return j.o.Prefix + "@" + j.node }
@@ -319,9 +326,13 @@ func (j *checkedChains) remove() error {
 	if j.node == "" {
 		return nil
 	}
+	o := j.o
+	if !j.opened {
+		o.Timeout = unopenedTimeout
+	}
 	// Also after an interruption.
-	err := jetstream.Delete(context.Background(), j.o, j.node)
-	if errors.Is(err, jetstream.ErrNoChain) {
+	err := jetstream.Delete(context.Background(), o, j.node)
+	if errors.Is(err, jetstream.ErrNoChain) || !j.opened {
 		err = nil
 	}
 	if err == nil {
