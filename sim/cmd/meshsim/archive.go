@@ -50,6 +50,9 @@ func byNode(a, b chain) int {
 
 // openArchive opens what the words DIR|URL name.
 func openArchive(where string, s *servers) (archive, error) {
+	if where == "" {
+		return nil, usage(`"": expected a directory of logs, or a URL such as nats://host:4222`)
+	}
 	if looksLikeURL(where) {
 		s.url = where
 		if err := s.check(true); err != nil {

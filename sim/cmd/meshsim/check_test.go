@@ -178,6 +178,8 @@ func TestWhatIsToBeCheckedButIsNotThereGetsOneLineAndStatus2(t *testing.T) {
 		{[]string{"--appender", "noop", "--dir", "d"}, []string{"noop keeps nothing"}},
 		{[]string{"--appender", "filelog", "--url", "nats://h"}, []string{"filelog knows no servers"}},
 		{[]string{"--appender", "filelog", "--replicas", "3"}, []string{"filelog knows no servers"}},
+		{[]string{"--replicas", "0"}, []string{"--replicas 0", "1 to 5"}},
+		{[]string{"--appender", "filelog", "--dir", "nats://h"}, []string{"--dir nats://h", "expected a directory", "--url"}},
 		{[]string{"--appender", "jetstream", "--creds", file}, []string{"no --url"}},
 		{[]string{"--url", "nats://h", "--dir", "d"}, []string{"--dir and --url"}},
 		{[]string{"--url", "h:4222"}, []string{"h:4222", "nats://host:4222"}},

@@ -17,14 +17,16 @@ import (
 
 const readHelp = `DIR is the directory of one log, a directory of logs, one for each node, or the
 directory that a run --appender jetstream --dir has left. URL is that of a NATS
-server. A writer beside is not disturbed: no lock is taken, nothing is changed;
-only what jetstream has left in a directory is read when its server has ended.
+server. Logs are read beside a writer: no lock is taken, nothing is changed. What
+jetstream has left in a directory is read by a server that is started in it, when
+its own has ended: it locks the directory, and writes to it.
 
 Each record is one JSON object: node, incarnation, stream, seq, time, level,
 daemon, flags, message. A message that is not valid UTF-8 comes as
 message_base64, such a name as node_base64, and a time behind the year 9999 as
-time_ms, so that no record is changed by being printed. Records that are damaged
-are named on standard error, with file, offset and seq, and the rest is printed.`
+time_ms, so that no record is changed by being printed. Records of logs that are
+damaged are named on standard error, with file, offset and seq, and the rest is
+printed. NATS servers leave out what they cannot read, without a word.`
 
 // selection is the flags that say which records are wanted.
 type selection struct {
@@ -44,6 +46,7 @@ func (s *selection) register(cmd *cobra.Command) {
 	f.IntVar(&s.limit, "limit", 0, "end after this many records")
 	s.servers.register(f)
 	s.registerPrefix(f)
+	s.replicas = 1 // nothing is made
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) != 1 {
 			return usage("%s takes one directory or URL, and got %d: `%s --help` says more", cmd.CommandPath(), len(args), cmd.CommandPath())
@@ -135,7 +138,7 @@ func (a *app) catCommand() *cobra.Command {
 
 ` + readHelp + `
 
-Exit status: 0 everything was printed, 1 something was damaged, 2 usage, or
+Exit status: 0 everything was printed, 1 a log was damaged, 2 usage, or
 nothing to read there, 3 interrupted, 4 reading failed on the way.`,
 		Example: `  meshsim appender cat D
   meshsim appender cat D/n1 --from 2/1 --limit 10
@@ -222,6 +225,9 @@ func (s *selection) open(ctx context.Context, where string) (archive, []chain, e
 	ar, err := openArchive(where, &s.servers)
 	if err != nil {
 		return nil, nil, cannotRead(ctx, err)
+	}
+	if _, ok := ar.(*logs); ok && s.cmd.Flags().Changed("prefix") {
+		return nil, nil, usage("--prefix is of streams, and %s holds none", where)
 	}
 	all, err := ar.chains(ctx)
 	if err != nil {

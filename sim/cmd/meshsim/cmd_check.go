@@ -130,6 +130,9 @@ func (c *checking) complete(cmd *cobra.Command) error {
 	case c.dir != "" && !has(kindFilelog) && !has(kindJetstream):
 		return usage("--dir %s: %s keeps nothing in a directory; --appender filelog and --appender jetstream do", c.dir, c.kinds[0])
 	}
+	if err := checkDir(c.dir); err != nil {
+		return err
+	}
 	for _, name := range c.only {
 		var names []string
 		for _, l := range laws.All() {

@@ -64,7 +64,7 @@ func (s *servers) check(remote bool) error {
 	if (s.cert == "") != (s.key == "") {
 		return usage("--tls-cert and --tls-key go together, and only one of them is given")
 	}
-	if s.replicas < 0 || s.replicas > 5 {
+	if s.replicas < 1 || s.replicas > 5 {
 		return usage("--replicas %d: expected 1 to 5", s.replicas)
 	}
 	if remote {
@@ -85,6 +85,14 @@ func checkURL(text string) error {
 		default:
 			return usage("%s: a scheme %q is not known: expected nats:// or tls://", redacted(one), u.Scheme)
 		}
+	}
+	return nil
+}
+
+// checkDir finds a --dir that cannot be meant.
+func checkDir(dir string) error {
+	if looksLikeURL(dir) {
+		return usage("--dir %s: expected a directory; --url is for servers", redacted(dir))
 	}
 	return nil
 }

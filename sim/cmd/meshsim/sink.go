@@ -96,13 +96,22 @@ func (s *sink) check(cfg *sim.Config) error {
 	if changed("url") && s.url == "" {
 		return usage(`--url "": expected a URL such as nats://host:4222`)
 	}
+	if err := checkDir(s.dir); err != nil {
+		return err
+	}
 	if s.kind != "" && cfg.Appender.Kind != scenarioKind(s.kind) {
 		return usage("--appender %s and --set appender.kind=%s: give one of them", s.kind, cfg.Appender.Kind)
 	}
 	if err := s.combination(cfg); err != nil {
 		return err
 	}
-	return s.servers.check(s.url != "")
+	if err := s.servers.check(s.url != ""); err != nil {
+		return err
+	}
+	if s.replicas > 1 && s.url == "" {
+		return usage("--replicas %d: the server in this process is one; give the --url of a cluster", s.replicas)
+	}
+	return nil
 }
 
 // scenarioKind is appender.kind of the scenario for an appender: to streams the
