@@ -292,9 +292,10 @@ func endingWith(ctx context.Context, cfg laws.Config) (_ laws.Config, refused fu
 			return a, err
 		}
 	}
-	of := cfg.NewOf
 	cfg.New, cfg.Reopen = until(cfg.New), until(cfg.Reopen)
-	cfg.NewOf = func(capacity int) appender.Opener { return until(of(capacity)) }
+	if of := cfg.NewOf; of != nil {
+		cfg.NewOf = func(capacity int) appender.Opener { return until(of(capacity)) }
+	}
 	return cfg, some.Load
 }
 
