@@ -55,7 +55,8 @@ D/<node>, on the real one. For jetstream a NATS server runs in this process, wit
 its streams in D, or in a temporary directory without --dir; --url names servers
 elsewhere, which answer in real time: such a run is not a function of its seed
 alone. What is in D or on the servers stays, and a later run goes on behind it:
-its nodes begin under a higher incarnation.`
+its nodes begin under a higher incarnation. Logs in D that are damaged, or cannot
+be opened, are refused before the run.`
 
 func (s *sink) register(cmd *cobra.Command) {
 	s.cmd = cmd
