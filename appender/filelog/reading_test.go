@@ -297,54 +297,92 @@ func (f *steppedFile) ReadAt(p []byte, off int64) (int, error) {
 
 // TestWhatIsWrittenWhileAReaderLooksIsNoDamage: between any two calls of a reader
 // that follows, the log appends little or much, and retention may pass the reader.
+// A reading of the log's own that does not follow ends where the log did.
 func TestWhatIsWrittenWhileAReaderLooksIsNoDamage(t *testing.T) {
 	t.Parallel()
 	for _, o := range []filelog.Options{
-		{}, // filled far ahead with zeros, which the reader looks through
+		{SegmentBytes: 1 << 17}, // filled far ahead with zeros, which the reader looks through
 		{SegmentBytes: filelog.MinSegmentBytes},
 		{SegmentBytes: filelog.MinSegmentBytes, MaxRecords: 30},
 		{SegmentBytes: filelog.MinSegmentBytes, MaxRecords: 30, Sync: filelog.SyncNever()},
 	} {
 		for _, many := range []uint64{40, 200} {
 			for at := 1; at < 30; at++ {
-				o.FS = memory()
-				l := open(t, o)
-				n := uint64(0)
-				more := func(k uint64) {
-					for range k / 5 {
-						store(t, l, records(n+1, n+5)...)
-						n += 5
-					}
+				overtaken(t, o, "beside", many, at)
+				if o.SegmentBytes == filelog.MinSegmentBytes { // else they take their time
+					overtaken(t, o, "own", many, at)
+					overtaken(t, o, "own, to the end", many, at)
 				}
-				more(20)
-				calls, rounds := 0, 0
-				s := &stepped{FS: o.FS}
-				s.call = func() {
-					if rounds == 0 {
-						return
-					}
-					if calls++; calls == at {
-						more(many)
-					}
-				}
-				c := &stepper{sleep: func() error {
-					if rounds++; rounds == 1 {
-						more(200)
-					}
-					if rounds > 8 {
-						return context.Canceled
-					}
-					return nil
-				}}
-				what := fmt.Sprintf("%s, retains %d, %d in front of call %d", o.Sync, o.MaxRecords, many, at)
-				got, damage := gather(t, filelog.Read(ctx, s, c, appender.Cursor{}, true))
-				require.Empty(t, damage, what)
-				require.Equal(t, record(n), got[len(got)-1], what)
-				listen(t, got, nil)
-				require.NoError(t, l.Close())
 			}
 		}
 	}
+}
+
+// overtaken reads while many records are stored in front of the reader's call of
+// that number, behind its first round if it follows.
+func overtaken(t *testing.T, o filelog.Options, reader string, many uint64, at int) {
+	what := fmt.Sprintf("%s: %s, retains %d, %d in front of call %d", reader, o.Sync, o.MaxRecords, many, at)
+	disk := memory()
+	calls, rounds, counting := 0, 0, false
+	s := &stepped{FS: disk}
+	o.FS = s
+	e := env()
+	n := uint64(0)
+	var l *filelog.Log
+	more := func(k uint64) {
+		counting = false
+		defer func() { counting = true }()
+		for range k / 5 {
+			store(t, l, records(n+1, n+5)...)
+			n += 5
+		}
+	}
+	s.call = func() {
+		if !counting {
+			return
+		}
+		if calls++; calls == at {
+			more(many)
+		}
+	}
+	c := &stepper{sleep: func() error {
+		if rounds++; rounds == 1 {
+			more(200)
+		}
+		if rounds > 8 {
+			return context.Canceled
+		}
+		return nil
+	}}
+	e.Clock = c
+	l, err := filelog.Open(ctx, o, e)
+	require.NoError(t, err)
+	more(20)
+	counting = false
+	newest := &n
+	var seq func(func(appender.Record, error) bool)
+	switch reader {
+	case "beside":
+		seq = filelog.Read(ctx, s, c, appender.Cursor{}, true)
+	case "own":
+		seq = l.Replay(ctx, appender.Cursor{}, true)
+	default:
+		more(200)
+		end := n
+		newest, seq = &end, l.Replay(ctx, appender.Cursor{}, false)
+	}
+	got, damage := gather(t, seq)
+	counting = false
+	require.Empty(t, damage, what)
+	if reader != "own, to the end" || o.MaxRecords == 0 {
+		require.NotEmpty(t, got, what)
+		require.Equal(t, record(*newest), got[len(got)-1], what)
+	}
+	if len(got) > 0 {
+		require.LessOrEqual(t, got[len(got)-1].Seq, *newest, what)
+	}
+	listen(t, got, nil)
+	require.NoError(t, l.Close())
 }
 
 // TestWhatIsWholeInFrontOfALostSegmentIsRead: the first batch of a segment is
