@@ -398,7 +398,7 @@ func (l *Log) tooOld(s *segment) bool {
 }
 
 // promised reports whether a segment has something that is durable: records, or
-// the last that tells of them.
+// the last that tells of them. The caller holds mu.
 func (l *Log) promised(s *segment) bool { return l.safe.pos > 0 && s.first <= l.safe.pos }
 
 // stuck reports whether the oldest segment is there only because that it was
